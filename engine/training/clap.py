@@ -1,0 +1,242 @@
+"""Contrastive training of CLAP: a small Swin audio tower and a small text tower taught by a larger one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers import (
+    BertTokenizerFast,
+    ClapAudioConfig,
+    ClapConfig,
+    ClapFeatureExtractor,
+    ClapModel,
+    ClapTextConfig,
+    ClapTextModelWithProjection,
+)
+
+from engine.mel import ClapMel
+from engine.training.corpus import RATE, Corpus
+from engine.training.loop import Average, Losses, autocast, device, set_rate, to_tensor, warm_then_decay
+from engine.training.text import MAX_TOKENS, TEACHER_WIDTH, build_tokenizer, teach, vocabulary_texts
+
+EMBEDDING_WIDTH = 256
+WINDOW_SAMPLES = 5 * RATE
+BATCH = 96
+TEACHER_BATCH = 160
+TEACHER_TEXTS = 60000
+LEARNING_RATE = 1e-3
+
+AUDIO: dict[str, Any] = {
+    "window_size": 8,
+    "num_mel_bins": 64,
+    "spec_size": 128,
+    "patch_size": 4,
+    "patch_stride": [4, 4],
+    "patch_embeds_hidden_size": 48,
+    "hidden_size": 192,
+    "depths": [1, 1, 4],
+    "num_attention_heads": [3, 6, 12],
+    "enable_fusion": False,
+    "num_classes": 2,
+    "drop_path_rate": 0.05,
+    "hidden_dropout_prob": 0.05,
+}
+TEXT: dict[str, Any] = {
+    "hidden_size": 192,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 768,
+    "max_position_embeddings": MAX_TOKENS + 16,
+    "type_vocab_size": 1,
+    "pad_token_id": 0,
+    "bos_token_id": 2,
+    "eos_token_id": 3,
+}
+
+
+def clap_config(vocabulary_size: int) -> ClapConfig:
+    """Both towers' configuration."""
+    text = ClapTextConfig(**TEXT, vocab_size=vocabulary_size, projection_dim=EMBEDDING_WIDTH)
+    audio = ClapAudioConfig(**AUDIO, projection_dim=EMBEDDING_WIDTH)
+    return ClapConfig(
+        text_config=text.to_dict(), audio_config=audio.to_dict(), projection_dim=EMBEDDING_WIDTH
+    )
+
+
+def embed_text(model: ClapModel, tokens: Any) -> Tensor:
+    """L2-normalised text embeddings, shape = (n_batch, width)."""
+    hidden = model.text_model(tokens["input_ids"], tokens["attention_mask"]).pooler_output
+    return nn.functional.normalize(model.text_projection(hidden).float(), dim=-1)
+
+
+def embed_audio(model: ClapModel, features: Tensor) -> Tensor:
+    """L2-normalised audio embeddings, shape = (n_batch, width)."""
+    longer = torch.zeros(len(features), 1, dtype=torch.bool, device=features.device)
+    hidden = model.audio_model(features, is_longer=longer).pooler_output
+    return nn.functional.normalize(model.audio_projection(hidden).float(), dim=-1)
+
+
+class ClapTrainee:
+    """One step: InfoNCE between crops and captions, beside the teacher's lesson for the text tower.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Captioned clips.
+    folder : Path
+        Where the tokenizer and the teacher's embeddings are kept.
+    """
+
+    def __init__(self, corpus: Corpus, folder: Path) -> None:
+        self.corpus, self.where = corpus, device()
+        captions = [c for _, entry in corpus.clips for c in entry.captions]
+        self.tokenizer = _tokenizer(captions, folder / "tokenizer")
+        self.texts, self.lessons = _lessons(self.tokenizer, captions, folder)
+        self.model = ClapModel(clap_config(len(self.tokenizer))).to(self.where).train()
+        self.to_teacher = nn.Linear(EMBEDDING_WIDTH, TEACHER_WIDTH).to(self.where)
+        self.front = ClapMel(window_samples=WINDOW_SAMPLES).to(self.where)
+        parameters = [*self.model.parameters(), *self.to_teacher.parameters()]
+        self.optimizer = torch.optim.AdamW(parameters, LEARNING_RATE, (0.9, 0.98), weight_decay=0.05)
+        self.average = Average(self.model)
+        self.n_steps = 0
+
+    def step(self, rng: np.random.Generator, done: float) -> Losses:
+        """One step on a fresh batch of clips and a fresh batch of lessons."""
+        set_rate(self.optimizer, LEARNING_RATE * warm_then_decay(done, self.n_steps))
+        chosen = self.corpus.draw(rng, BATCH)
+        waves = to_tensor([self._crop(int(i), rng) for i in chosen], self.where)
+        captions = [str(rng.choice(self.corpus.entry(int(i)).captions)) for i in chosen]
+        with autocast(self.where):
+            audio = embed_audio(self.model, _masked(self.front(waves), rng))
+            text = embed_text(self.model, self._tokens(captions))
+            taught = self._lesson(rng)
+        scale = self.model.logit_scale_a.exp().clamp(max=100)
+        logits = scale * audio @ text.T + self._same_kinds(chosen)
+        target = torch.arange(len(chosen), device=self.where)
+        contrast = nn.functional.cross_entropy(logits, target) / 2
+        contrast = contrast + nn.functional.cross_entropy(logits.T, target) / 2
+        loss = contrast + 8.0 * taught
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.average.update(self.model, self.n_steps)
+        self.n_steps += 1
+        top = (logits.argmax(1) == target).float().mean().item()
+        return {"contrast": contrast.item(), "lesson": taught.item(), "top1": top}
+
+    def _crop(self, index: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        """2.56 s up to the window, as the diffusion model will hear it; then repeated to the window."""
+        n_samples = int(rng.integers(WINDOW_SAMPLES // 2, WINDOW_SAMPLES + 1))
+        wave = self.corpus.crop(index, n_samples, rng) * 10 ** (rng.uniform(-8, 6) / 20)
+        repeated = np.tile(wave, WINDOW_SAMPLES // n_samples)
+        return np.pad(repeated, (0, WINDOW_SAMPLES - len(repeated))).astype(np.float32)
+
+    def _tokens(self, texts: list[str]) -> Any:
+        return self.tokenizer(
+            texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+        ).to(self.where)
+
+    def _lesson(self, rng: np.random.Generator) -> Tensor:
+        chosen = rng.integers(len(self.texts), size=TEACHER_BATCH)
+        student = self.to_teacher(embed_text(self.model, self._tokens([self.texts[i] for i in chosen])))
+        teacher = torch.from_numpy(self.lessons[chosen].astype(np.float32)).to(self.where)
+        return (1 - nn.functional.cosine_similarity(student.float(), teacher)).mean()
+
+    def _same_kinds(self, chosen: NDArray[np.int64]) -> Tensor:
+        """-inf where two different clips of a batch hold the same kinds: not a mistake to be punished."""
+        kinds = [self.corpus.entry(int(i)).kinds or (int(i),) for i in chosen]
+        same = np.array([[a == b for b in kinds] for a in kinds])
+        np.fill_diagonal(same, False)
+        return torch.from_numpy(np.where(same, -1e4, 0.0).astype(np.float32)).to(self.where)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, optimizer, average and step."""
+        return {
+            "model": self.model.state_dict(),
+            "to_teacher": self.to_teacher.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.weights,
+            "n_steps": self.n_steps,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The way back from `state_dict`."""
+        self.model.load_state_dict(state["model"])
+        self.to_teacher.load_state_dict(state["to_teacher"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.average.weights, self.n_steps = state["average"], state["n_steps"]
+
+    def averaged(self) -> ClapModel:
+        """The averaged model, in fp32 and ready to run."""
+        model = ClapModel(clap_config(len(self.tokenizer)))
+        self.average.copy_to(model)
+        return model.to(self.where).eval()
+
+    def export(self, folder: Path) -> None:
+        """Write clap/, text_encoder/ and tokenizer/ of a checkpoint into `folder`, in fp16."""
+        model = self.averaged().cpu().half()
+        text = ClapTextModelWithProjection(model.config.text_config).half()
+        text.load_state_dict(_part(model, "text"), strict=False)
+        text.save_pretrained(folder / "text_encoder", safe_serialization=True)
+        model.config.save_pretrained(folder / "clap")
+        # The text tower lies in text_encoder/ already: clap/ holds the audio tower's weights only.
+        save_file(_part(model, "audio"), folder / "clap" / "model.safetensors", {"format": "pt"})
+        feature_extractor().save_pretrained(folder / "clap")
+        self.tokenizer.save_pretrained(folder / "tokenizer")
+
+
+def feature_extractor() -> ClapFeatureExtractor:
+    """The extractor whose config tells the engine what the audio tower hears."""
+    return ClapFeatureExtractor(
+        feature_size=64,
+        sampling_rate=RATE,
+        hop_length=320,
+        max_length_s=WINDOW_SAMPLES // RATE,
+        fft_window_size=1024,
+        frequency_min=0,
+        frequency_max=8000,
+        truncation="rand_trunc",
+        padding="repeatpad",
+    )
+
+
+def _part(model: ClapModel, tower: str) -> dict[str, Tensor]:
+    parts = (f"{tower}_model.", f"{tower}_projection.")
+    return {k: v.contiguous() for k, v in model.state_dict().items() if k.startswith(parts)}
+
+
+def _masked(features: Tensor, rng: np.random.Generator) -> Tensor:
+    """SpecAugment: one stretch of time and one band at the floor, for each clip."""
+    features = features.clone()
+    for clip in features[:, 0]:
+        at, bins = int(rng.integers(clip.shape[0])), int(rng.integers(clip.shape[1]))
+        clip[at : at + int(rng.integers(1, 40))] = -60.0
+        clip[:, bins : bins + int(rng.integers(1, 10))] = -60.0
+    return features
+
+
+def _tokenizer(captions: list[str], folder: Path) -> BertTokenizerFast:
+    if (folder / "tokenizer.json").exists():
+        return BertTokenizerFast.from_pretrained(folder)
+    return build_tokenizer(captions, folder)
+
+
+def _lessons(
+    tokenizer: BertTokenizerFast, captions: list[str], folder: Path
+) -> tuple[list[str], NDArray[np.float16]]:
+    """Texts of the vocabulary and of the captions, with the teacher's embeddings, cached in `folder`."""
+    rng = np.random.default_rng(0)
+    unique = sorted(set(captions))
+    some = [unique[i] for i in rng.permutation(len(unique))[:TEACHER_TEXTS]]
+    texts = vocabulary_texts(tokenizer, TEACHER_TEXTS) + some
+    cache = folder / "lessons.npy"
+    if not cache.exists() or len(np.load(cache, mmap_mode="r")) != len(texts):
+        np.save(cache, teach(texts))
+    return texts, np.load(cache, mmap_mode="r")

@@ -1,0 +1,108 @@
+"""`retake train`: make a checkpoint, part by part.
+
+    retake train corpus    --out DIR --sounds manifest.csv --synthetic 12000
+    retake train clap|vae|vocoder|diffusion --out DIR --minutes 60
+    retake train all       --out DIR --sounds manifest.csv --minutes 240
+
+Every part resumes where it stopped; `--minutes` is its budget over all starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.training.corpus import Corpus
+    from engine.training.loop import Trainee
+
+#: Latent items the diffusion model learns from.
+N_ITEMS = 40000
+#: Share of `--minutes` each part gets under `all`.
+SHARES = {"clap": 0.2, "vae": 0.12, "vocoder": 0.2, "diffusion": 0.48}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of `retake train`."""
+    p = argparse.ArgumentParser(prog="retake train", description=__doc__.splitlines()[0])
+    p.add_argument("part", choices=("corpus", *SHARES, "export", "all"))
+    p.add_argument("--out", type=Path, required=True, help="folder of the corpus, the runs and the checkpoint")
+    p.add_argument("--sounds", type=Path, help="manifest.csv of recorded sounds (corpus, all)")
+    p.add_argument("--synthetic", type=int, default=12000, help="synthetic clips (corpus, all)")
+    p.add_argument("--minutes", type=float, default=30.0, help="training time, over all starts")
+    p.add_argument("--threads", type=int, default=0, help="CPU threads; 0 is torch's choice")
+    p.add_argument("--seed", type=int, default=0)
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one part, or all of them in order; returns the exit code."""
+    args = parser().parse_args(argv)
+    if args.threads:
+        import torch
+
+        torch.set_num_threads(args.threads)
+    parts = ("corpus", *SHARES, "export") if args.part == "all" else (args.part,)
+    for part in parts:
+        share = SHARES.get(part, 1.0) if args.part == "all" else 1.0
+        try:
+            _run(part, args, args.minutes * share)
+        except FileNotFoundError as error:
+            print(f"retake train {part}: {error}", file=sys.stderr)
+            return 2
+    return 0
+
+
+def _run(part: str, args: argparse.Namespace, minutes: float) -> None:
+    if part == "corpus":
+        _corpus(args)
+    elif part == "export":
+        from engine.training.export import export
+
+        export(args.out)
+    else:
+        _train(part, args.out, minutes, args.seed)
+
+
+def _corpus(args: argparse.Namespace) -> None:
+    from engine.training import corpus
+
+    folder = args.out / "corpus"
+    if args.sounds and not (folder / "recorded.json").exists():
+        corpus.build_recorded(args.sounds, folder)
+    corpus.build_synthetic(folder, args.synthetic, args.seed)
+
+
+def _train(part: str, out: Path, minutes: float, seed: int) -> None:
+    from engine.training.corpus import Corpus
+    from engine.training.loop import fit
+
+    corpus = Corpus(out / "corpus")
+    fit(_trainee(part, corpus, out), out / part, minutes, seed)
+
+
+def _trainee(part: str, corpus: Corpus, out: Path) -> Trainee:
+    if part == "vae":
+        from engine.training.vae import VaeTrainee
+
+        return VaeTrainee(corpus)
+    if part == "vocoder":
+        from engine.training.vocoder import VocoderTrainee
+
+        return VocoderTrainee(corpus)
+    if part == "clap":
+        from engine.training.clap import ClapTrainee
+
+        return ClapTrainee(corpus, out / "clap")
+    from engine.training.diffusion import DiffusionTrainee, Items, Preparer
+    from engine.training.export import trained_clap, trained_vae
+
+    Preparer(corpus, trained_vae(out), trained_clap(corpus, out)).build(out / "latents", N_ITEMS)
+    return DiffusionTrainee(Items(out / "latents"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""One resumable training loop for every network of a checkpoint.
+
+A run lives in a folder: `state.pt` (weights, optimizers, averages, step, random generators),
+`log.csv` and `loss.png`. Starting the same command again goes on where the state was saved.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+Losses = dict[str, float]
+
+
+class Trainee(Protocol):
+    """What `fit` can train."""
+
+    def step(self, rng: np.random.Generator, done: float) -> Losses:
+        """One optimizer step; `done` is the share of the budget used, from 0 to 1."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that must survive."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The way back."""
+
+
+class Average:
+    """Exponential moving average of a module's weights (EMA), on the module's own device."""
+
+    def __init__(self, module: nn.Module, decay: float = 0.999) -> None:
+        self.decay = decay
+        self.weights = {k: v.detach().clone().float() for k, v in module.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        """Move towards the module; early steps count more."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, value in module.state_dict().items():
+            if value.is_floating_point():
+                self.weights[name].lerp_(value.float(), 1 - decay)
+            else:
+                self.weights[name].copy_(value)
+
+    def copy_to(self, module: nn.Module) -> nn.Module:
+        """Load the average into `module` and return it."""
+        module.load_state_dict(self.weights)
+        return module
+
+
+def device() -> torch.device:
+    """Where training runs: the GPU if there is one."""
+    torch.set_flush_denormal(True)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def autocast(where: torch.device) -> torch.autocast:
+    """bf16 for matrix products and convolutions, where that is a gain."""
+    fast = where.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast(where.type, torch.bfloat16, enabled=fast)
+
+
+def warm_then_decay(done: float, step: int, warmup_steps: int = 200) -> float:
+    """Learning-rate factor: a linear start, then a cosine down to a tenth at the budget's end."""
+    cosine = 0.55 + 0.45 * float(np.cos(np.pi * min(done, 1.0)))
+    return min(1.0, (step + 1) / warmup_steps) * cosine
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of every group."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def fit(
+    trainee: Trainee,
+    folder: Path,
+    minutes: float,
+    seed: int = 0,
+    save_every_s: float = 180.0,
+    on_save: Callable[[], None] | None = None,
+) -> None:
+    """Train until `minutes` of training time, counted over all starts, are used up.
+
+    Parameters
+    ----------
+    trainee : Trainee
+        What is trained; its state is read from `folder` when one is there.
+    folder : Path
+        The run's folder.
+    minutes : float
+        Budget of the whole run, not of this start.
+    on_save : callable
+        Called after each save, to export what others need.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rng, used_s, step = _restore(trainee, folder, seed)
+    bar = tqdm(desc=folder.name, initial=step, unit="step", mininterval=2.0)
+    saved_at = logged_at = began = time.monotonic()
+    sums: dict[str, list[float]] = {}
+    while (spent := used_s + time.monotonic() - began) < minutes * 60:
+        for name, value in trainee.step(rng, spent / (minutes * 60)).items():
+            sums.setdefault(name, []).append(value)
+        step += 1
+        bar.update()
+        now = time.monotonic()
+        if now - logged_at > 20.0:
+            _log(folder, step, spent, sums, bar)
+            sums, logged_at = {}, now
+        if now - saved_at > save_every_s:
+            _save(trainee, folder, rng, used_s + now - began, step, on_save)
+            saved_at = now
+    _save(trainee, folder, rng, used_s + time.monotonic() - began, step, on_save)
+    bar.close()
+
+
+def _restore(trainee: Trainee, folder: Path, seed: int) -> tuple[np.random.Generator, float, int]:
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    path = folder / "state.pt"
+    if not path.exists():
+        return rng, 0.0, 0
+    state = torch.load(path, map_location=device(), weights_only=False)
+    trainee.load_state_dict(state["trainee"])
+    rng.bit_generator.state = state["rng"]
+    torch.set_rng_state(state["torch_rng"].cpu())
+    return rng, state["used_s"], state["step"]
+
+
+def _save(
+    trainee: Trainee,
+    folder: Path,
+    rng: np.random.Generator,
+    used_s: float,
+    step: int,
+    on_save: Callable[[], None] | None,
+) -> None:
+    state = {
+        "trainee": trainee.state_dict(),
+        "rng": rng.bit_generator.state,
+        "torch_rng": torch.get_rng_state(),
+        "used_s": used_s,
+        "step": step,
+    }
+    part = folder / "state.pt.part"
+    torch.save(state, part)
+    os.replace(part, folder / "state.pt")
+    if on_save:
+        on_save()
+    _plot(folder)
+
+
+def _log(folder: Path, step: int, spent_s: float, sums: dict[str, list[float]], bar: Any) -> None:
+    means = {name: float(np.mean(values)) for name, values in sums.items()}
+    bar.set_postfix({name: f"{value:.4f}" for name, value in means.items()})
+    with (folder / "log.csv").open("a", newline="") as lines:
+        writer = csv.writer(lines)
+        for name, value in means.items():
+            writer.writerow([step, round(spent_s, 1), name, f"{value:.6g}"])
+
+
+def _plot(folder: Path) -> None:
+    from matplotlib.figure import Figure
+
+    log = folder / "log.csv"
+    if not log.exists():
+        return
+    curves: dict[str, tuple[list[int], list[float]]] = {}
+    with log.open(newline="") as lines:
+        for step, _, name, value in csv.reader(lines):
+            steps, values = curves.setdefault(name, ([], []))
+            steps.append(int(step))
+            values.append(float(value))
+    figure = Figure(figsize=(9, 2.2 * len(curves)), layout="constrained")
+    for row, (name, (steps, values)) in enumerate(curves.items()):
+        axes = figure.add_subplot(len(curves), 1, row + 1)
+        axes.plot(steps, values, linewidth=1)
+        axes.set_ylabel(name)
+    figure.savefig(folder / "loss.png", dpi=80)
+
+
+def to_tensor(waves: list[Any], where: torch.device) -> Tensor:
+    """Stack equally long waves, shape = (n_batch, n_samples)."""
+    return torch.from_numpy(np.stack(waves)).to(where)

@@ -1,0 +1,122 @@
+"""Spectral losses of the vocoder and the small discriminators it is trained against."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from engine.mel import LogMel
+
+RESOLUTIONS = (256, 512, 1024, 2048)
+
+
+def magnitudes(wave: Tensor, n_fft: int) -> Tensor:
+    """STFT magnitudes, shape = (n_batch, n_bins, n_frames), Hann window, hop a quarter."""
+    window = torch.hann_window(n_fft, device=wave.device)
+    spectrum = torch.stft(wave, n_fft, n_fft // 4, window=window, return_complex=True)
+    return (spectrum.real.square() + spectrum.imag.square() + 1e-9).sqrt()
+
+
+def multi_resolution_distance(made: Tensor, real: Tensor) -> Tensor:
+    """Spectral convergence + log-magnitude L1, mean over four resolutions (Yamamoto 2020)."""
+    total = made.new_zeros(())
+    for n_fft in RESOLUTIONS:
+        a, b = magnitudes(made, n_fft), magnitudes(real, n_fft)
+        convergence = (a - b).norm() / b.norm().clamp(min=1e-6)
+        total = total + convergence + (a.clamp(min=1e-4).log() - b.clamp(min=1e-4).log()).abs().mean()
+    return total / len(RESOLUTIONS)
+
+
+class MelLoss(nn.Module):
+    """Log-mel L1 at three resolutions; the middle one is the model's own mel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fronts = nn.ModuleList(
+            (LogMel(n_fft=512, hop=80, n_mels=40), LogMel(), LogMel(n_fft=2048, hop=320, n_mels=96))
+        )
+
+    def forward(self, made: Tensor, real: Tensor) -> Tensor:
+        losses = [(front(made) - front(real)).abs().mean() for front in self.fronts]
+        return torch.stack(losses).mean()
+
+
+class SpectrogramDiscriminator(nn.Module):
+    """Patch discriminator on a log-magnitude spectrogram of one resolution (Jang 2021)."""
+
+    def __init__(self, n_fft: int, width: int = 24) -> None:
+        super().__init__()
+        self.n_fft = n_fft
+        shapes = [(1, width, (2, 1)), (width, width, (2, 2)), (width, width * 2, (2, 1))]
+        shapes += [(width * 2, width * 2, (2, 2))]
+        self.layers = nn.ModuleList(
+            nn.utils.parametrizations.weight_norm(nn.Conv2d(i, o, (5, 3), stride, padding=(2, 1)))
+            for i, o, stride in shapes
+        )
+        self.last = nn.Conv2d(width * 2, 1, 3, padding=1)
+
+    def forward(self, wave: Tensor) -> tuple[Tensor, list[Tensor]]:
+        x = magnitudes(wave, self.n_fft).clamp(min=1e-4).log()[:, None] / 4
+        features = []
+        for layer in self.layers:
+            x = nn.functional.leaky_relu(layer(x), 0.1)
+            features.append(x)
+        return self.last(x), features
+
+
+class PeriodDiscriminator(nn.Module):
+    """Discriminator on the wave folded at a period (HiFi-GAN, Kong 2020, section 2.3)."""
+
+    def __init__(self, period: int, width: int = 16) -> None:
+        super().__init__()
+        self.period = period
+        widths = [1, width, width * 2, width * 4, width * 8]
+        self.layers = nn.ModuleList(
+            nn.utils.parametrizations.weight_norm(nn.Conv2d(i, o, (5, 1), (3, 1), padding=(2, 0)))
+            for i, o in zip(widths, widths[1:], strict=False)
+        )
+        self.last = nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0))
+
+    def forward(self, wave: Tensor) -> tuple[Tensor, list[Tensor]]:
+        length = wave.shape[-1] // self.period * self.period
+        x = wave[:, None, :length].unflatten(-1, (-1, self.period))
+        features = []
+        for layer in self.layers:
+            x = nn.functional.leaky_relu(layer(x), 0.1)
+            features.append(x)
+        return self.last(x), features
+
+
+class Discriminators(nn.Module):
+    """Spectrograms at three resolutions and foldings at three periods."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        spectral = [SpectrogramDiscriminator(n_fft) for n_fft in (400, 800, 1600)]
+        periodic = [PeriodDiscriminator(period) for period in (2, 5, 11)]
+        self.judges = nn.ModuleList([*spectral, *periodic])
+
+    def forward(self, wave: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
+        return [judge(wave) for judge in self.judges]
+
+
+def judge_loss(real: list[tuple[Tensor, list[Tensor]]], made: list[tuple[Tensor, list[Tensor]]]) -> Tensor:
+    """Hinge loss of the discriminators."""
+    losses = [
+        nn.functional.relu(1 - r).mean() + nn.functional.relu(1 + m).mean()
+        for (r, _), (m, _) in zip(real, made, strict=True)
+    ]
+    return torch.stack(losses).mean()
+
+
+def fool_loss(
+    real: list[tuple[Tensor, list[Tensor]]], made: list[tuple[Tensor, list[Tensor]]]
+) -> tuple[Tensor, Tensor]:
+    """The generator's adversarial loss, and the feature-matching loss beside it."""
+    fool = torch.stack([-m.mean() for m, _ in made]).mean()
+    matches = [
+        (f - g.detach()).abs().mean() / g.detach().abs().mean().clamp(min=1e-3)
+        for (_, fs), (_, gs) in zip(made, real, strict=True)
+        for f, g in zip(fs, gs, strict=True)
+    ]
+    return fool, torch.stack(matches).mean()
