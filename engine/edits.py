@@ -1,7 +1,7 @@
 """The edits and their parameters: what a caller may ask for, with every range beside its field.
 
-`PARAMETERS` is the one table of parameters; the command line, the wire protocol, presets and the docs
-are all read from it. The dataclasses below it are what the engine takes. No torch here.
+`PARAMETERS` is the one table of parameters; the command line, the wire protocol, presets and the
+docs are all read from it. The dataclasses below it are what the engine takes. No torch here.
 """
 
 from __future__ import annotations
@@ -121,13 +121,17 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("prompt", "text", "what it should sound like"),
         Parameter("negative", "text", "what it should not sound like"),
         Parameter("guidance", "float", "how hard the text pulls; 1 is no guidance", 0.0, 20.0),
-        Parameter("steps", "int", "denoising steps over the part of the process that is run", 1, 1000),
+        Parameter(
+            "steps", "int", "denoising steps over the part of the process that is run", 1, 1000
+        ),
         Parameter("sampler", "choice", "the solver of the reverse process", choices=SAMPLERS),
         Parameter("eta", "float", "noise added back a step (ddim only)", 0.0, 1.0),
         Parameter("seed", "int", "the same seed gives the same take", 0, MAX_SEED),
         Parameter("takes", "int", "how many takes, best first by CLAP", 1, MAX_TAKES),
         Parameter("mix", "float", "share of the new sound; 0 gives the source back", 0.0, 1.0),
-        Parameter("strength", "float", "where the reverse process starts; 0 changes nothing", 0.0, 1.0),
+        Parameter(
+            "strength", "float", "where the reverse process starts; 0 changes nothing", 0.0, 1.0
+        ),
         Parameter("curve", "curve", "strength over time, as (seconds, strength) pairs"),
         Parameter("render", "choice", "how the model's change becomes sound", choices=RENDERINGS),
         Parameter("holes", "holes", "what is to be filled"),
@@ -162,13 +166,18 @@ class Hole:
 
     def __post_init__(self) -> None:
         if self.start_frames < 0:
-            raise RequestError("bad-value", f"hole starts at {self.start_frames} frames; 0 is the first")
+            raise RequestError(
+                "bad-value", f"hole starts at {self.start_frames} frames; 0 is the first"
+            )
         if self.frames < 1:
-            raise RequestError("bad-value", f"hole is {self.frames} frames long; it needs at least 1")
+            raise RequestError(
+                "bad-value", f"hole is {self.frames} frames long; it needs at least 1"
+            )
         low, high = self.low_hz or 0.0, self.high_hz
         if not math.isfinite(low) or low < 0 or (high is not None and not high > low):
             raise RequestError(
-                "bad-value", f"hole's band is {low:g} to {high} Hz; its top must lie above its bottom"
+                "bad-value",
+                f"hole's band is {low:g} to {high} Hz; its top must lie above its bottom",
             )
 
     @property
@@ -244,7 +253,11 @@ class Transfer(Edit):
 
     @property
     def is_identity(self) -> bool:
-        flat = all(strength == 0.0 for _, strength in self.curve) if self.curve else self.strength == 0.0
+        flat = (
+            all(strength == 0.0 for _, strength in self.curve)
+            if self.curve
+            else self.strength == 0.0
+        )
         return self.mix == 0.0 or flat
 
 
@@ -326,10 +339,13 @@ def make_edit(name: str, values: dict[str, Any]) -> Edit:
     Raises
     ------
     RequestError
-        `unknown-edit`; `unknown-key` for a parameter the edit doesn't take; `bad-value`, `too-long`.
+        `unknown-edit`; `unknown-key` for a parameter the edit doesn't take; `bad-value`,
+        `too-long`.
     """
     if name not in EDITS:
-        raise RequestError("unknown-edit", f"no edit is called {name!r}; there are: {', '.join(EDITS)}")
+        raise RequestError(
+            "unknown-edit", f"no edit is called {name!r}; there are: {', '.join(EDITS)}"
+        )
     kind = EDITS[name]
     known = {parameter.name for parameter in kind.parameters()}
     for key in values:

@@ -1,7 +1,7 @@
 """The two families of errors: the caller's mistake, and our fault.
 
-Every error carries a `code` of the wire protocol, so that a bridge can act on it, and a sentence that
-names the value it got and what would do instead, so that a person can.
+Every error carries a `code` of the wire protocol, so that a bridge can act on it, and a sentence
+that names the value it got and what would do instead, so that a person can.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Waveform to log-mel, the way AudioLDM's networks were fed.
 
-16 kHz mono, Hann window of 1024, hop 160, 64 Slaney mel bins from 0 Hz to the top, magnitudes, natural log
-of max(x, 1e-5). Padding is (n_fft - hop) / 2 on both sides without centring, so that frame k is centred on
-sample k * hop + hop / 2 and the vocoder's answer lies where its mel came from.
+16 kHz mono, Hann window of 1024, hop 160, 64 Slaney mel bins from 0 Hz to the top, magnitudes,
+natural log of max(x, 1e-5). Padding is (n_fft - hop) / 2 on both sides without centring, so that
+frame k is centred on sample k * hop + hop / 2 and the vocoder's answer lies where its mel came
+from.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ class LogMel(nn.Module):
         Window and FFT length in samples.
     """
 
-    def __init__(self, rate: int = 16000, hop: int = 160, n_mels: int = 64, n_fft: int = 1024) -> None:
+    def __init__(
+        self, rate: int = 16000, hop: int = 160, n_mels: int = 64, n_fft: int = 1024
+    ) -> None:
         super().__init__()
         self.rate, self.hop, self.n_mels, self.n_fft = rate, hop, n_mels, n_fft
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
@@ -83,8 +86,8 @@ class LogMel(nn.Module):
 class ClapMel(nn.Module):
     """The mel that CLAP's audio tower hears, as transformers' ClapFeatureExtractor computes it.
 
-    Power mel in dB with centred frames; clips shorter than the window are repeated whole, then padded with
-    zeros ("repeatpad"); longer ones are cut (the caller averages over windows).
+    Power mel in dB with centred frames; clips shorter than the window are repeated whole, then
+    padded with zeros ("repeatpad"); longer ones are cut (the caller averages over windows).
 
     Parameters
     ----------
@@ -113,7 +116,8 @@ class ClapMel(nn.Module):
         self.register_buffer("filters", filters, persistent=False)
 
     def forward(self, wave: Tensor) -> Tensor:
-        """Features, shape = (n_batch, 1, n_frames, n_mels), of waves, shape = (n_batch, n_samples)."""
+        """Features, shape = (n_batch, 1, n_frames, n_mels), of waves, shape = (n_batch,
+        n_samples)."""
         wave = self._fit(wave)
         spectrum = torch.stft(
             wave, self.n_fft, self.hop, window=self.window, return_complex=True, pad_mode="reflect"

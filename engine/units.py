@@ -7,8 +7,8 @@ Four clocks tick in Retake::
     mel frames    one every `hop_samples`       (100 a second)
     latent cells  one every `stride` mel frames
 
-A span that must *cover* something rounds its start down and its end up; a single position rounds to the
-nearest, halves up.
+A span that must *cover* something rounds its start down and its end up; a single position rounds
+to the nearest, halves up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Contrastive training of CLAP: a small Swin audio tower and a small text tower taught by a larger one."""
+"""Contrastive training of CLAP: a small Swin audio tower and a small text tower taught by a larger
+one."""
 
 from __future__ import annotations
 
@@ -22,7 +23,15 @@ from transformers import (
 
 from engine.mel import ClapMel
 from engine.training.corpus import RATE, Corpus
-from engine.training.loop import Average, Losses, autocast, device, set_rate, to_tensor, warm_then_decay
+from engine.training.loop import (
+    Average,
+    Losses,
+    autocast,
+    device,
+    set_rate,
+    to_tensor,
+    warm_then_decay,
+)
 from engine.training.text import MAX_TOKENS, TEACHER_WIDTH, build_tokenizer, teach, vocabulary_texts
 
 EMBEDDING_WIDTH = 256
@@ -102,7 +111,9 @@ class ClapTrainee:
         self.to_teacher = nn.Linear(EMBEDDING_WIDTH, TEACHER_WIDTH).to(self.where)
         self.front = ClapMel(window_samples=WINDOW_SAMPLES).to(self.where)
         parameters = [*self.model.parameters(), *self.to_teacher.parameters()]
-        self.optimizer = torch.optim.AdamW(parameters, LEARNING_RATE, (0.9, 0.98), weight_decay=0.05)
+        self.optimizer = torch.optim.AdamW(
+            parameters, LEARNING_RATE, (0.9, 0.98), weight_decay=0.05
+        )
         self.average = Average(self.model)
         self.n_steps = 0
 
@@ -132,7 +143,8 @@ class ClapTrainee:
         return {"contrast": contrast.item(), "lesson": taught.item(), "top1": top}
 
     def _crop(self, index: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        """2.56 s up to the window, as the diffusion model will hear it; then repeated to the window."""
+        """2.56 s up to the window, as the diffusion model will hear it; then repeated to the
+        window."""
         n_samples = int(rng.integers(WINDOW_SAMPLES // 2, WINDOW_SAMPLES + 1))
         wave = self.corpus.crop(index, n_samples, rng) * 10 ** (rng.uniform(-8, 6) / 20)
         repeated = np.tile(wave, WINDOW_SAMPLES // n_samples)
@@ -145,12 +157,15 @@ class ClapTrainee:
 
     def _lesson(self, rng: np.random.Generator) -> Tensor:
         chosen = rng.integers(len(self.texts), size=TEACHER_BATCH)
-        student = self.to_teacher(embed_text(self.model, self._tokens([self.texts[i] for i in chosen])))
+        student = self.to_teacher(
+            embed_text(self.model, self._tokens([self.texts[i] for i in chosen]))
+        )
         teacher = torch.from_numpy(self.lessons[chosen].astype(np.float32)).to(self.where)
         return (1 - nn.functional.cosine_similarity(student.float(), teacher)).mean()
 
     def _same_kinds(self, chosen: NDArray[np.int64]) -> Tensor:
-        """-inf where two different clips of a batch hold the same kinds: not a mistake to be punished."""
+        """-inf where two different clips of a batch hold the same kinds: not a mistake to be
+        punished."""
         kinds = [self.corpus.entry(int(i)).kinds or (int(i),) for i in chosen]
         same = np.array([[a == b for b in kinds] for a in kinds])
         np.fill_diagonal(same, False)
@@ -231,7 +246,8 @@ def _tokenizer(captions: list[str], folder: Path) -> BertTokenizerFast:
 def _lessons(
     tokenizer: BertTokenizerFast, captions: list[str], folder: Path
 ) -> tuple[list[str], NDArray[np.float16]]:
-    """Texts of the vocabulary and of the captions, with the teacher's embeddings, cached in `folder`."""
+    """Texts of the vocabulary and of the captions, with the teacher's embeddings, cached in
+    `folder`."""
     rng = np.random.default_rng(0)
     unique = sorted(set(captions))
     some = [unique[i] for i in rng.permutation(len(unique))[:TEACHER_TEXTS]]

@@ -29,7 +29,9 @@ def parser() -> argparse.ArgumentParser:
     """The command line of `retake train`."""
     p = argparse.ArgumentParser(prog="retake train", description=__doc__.splitlines()[0])
     p.add_argument("part", choices=("corpus", *SHARES, "export", "all"))
-    p.add_argument("--out", type=Path, required=True, help="folder of the corpus, the runs and the checkpoint")
+    p.add_argument(
+        "--out", type=Path, required=True, help="folder of the corpus, the runs and the checkpoint"
+    )
     p.add_argument("--sounds", type=Path, help="manifest.csv of recorded sounds (corpus, all)")
     p.add_argument("--synthetic", type=int, default=12000, help="synthetic clips (corpus, all)")
     p.add_argument("--minutes", type=float, default=30.0, help="training time, over all starts")

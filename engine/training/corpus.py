@@ -1,10 +1,12 @@
 """The training corpus: recordings from a folder with a manifest, and synthesis, at 16 kHz.
 
-A corpus folder holds shards; a shard is `NAME.i16` (16-bit samples, all clips end to end) and `NAME.json`
-(a list of entries). Shards are written whole or not at all, so building one can stop and go on anywhere.
+A corpus folder holds shards; a shard is `NAME.i16` (16-bit samples, all clips end to end) and
+`NAME.json` (a list of entries). Shards are written whole or not at all, so building one can stop
+and go on anywhere.
 
-A manifest is a CSV file with the columns `file` (relative to the manifest) and `caption`; every other
-column is optional. Every tenth recording, in the order of file names, is held out of training.
+A manifest is a CSV file with the columns `file` (relative to the manifest) and `caption`; every
+other column is optional. Every tenth recording, in the order of file names, is held out of
+training.
 """
 
 from __future__ import annotations
@@ -180,13 +182,17 @@ class Corpus:
         self.clips: list[tuple[np.memmap, Entry]] = []
         for path in sorted(folder.glob(f"{only}*.json")):
             samples = np.memmap(path.with_suffix(".i16"), dtype=np.int16, mode="r")
-            self.clips += [(samples, entry) for entry in _entries(path) if entry.held_out == held_out]
+            self.clips += [
+                (samples, entry) for entry in _entries(path) if entry.held_out == held_out
+            ]
         if not self.clips:
             raise FileNotFoundError(f"no clips in {folder}; run: retake train corpus")
         lengths = np.array([entry.n_samples for _, entry in self.clips], dtype=np.float64)
         #: Long clips are drawn more often than short ones, but not in proportion.
         weights = np.sqrt(np.clip(lengths / RATE, 0.3, 10.0))
-        weights *= np.where([e.source.startswith("clips/") for _, e in self.clips], RECORDED_WEIGHT, 1.0)
+        weights *= np.where(
+            [e.source.startswith("clips/") for _, e in self.clips], RECORDED_WEIGHT, 1.0
+        )
         self.weights = weights / weights.sum()
 
     def __len__(self) -> int:
@@ -224,7 +230,9 @@ def place(wave: Wave, n_samples: int, rng: np.random.Generator) -> Wave:
     """A short clip in silence at a random place, or (one time in three) repeated with gaps."""
     out = np.zeros(n_samples, np.float32)
     at = int(rng.integers(max(1, (n_samples - len(wave)) // 2)))
-    gap = len(wave) + int(rng.integers(max(1, n_samples // 4))) if rng.random() < 0.33 else n_samples
+    gap = (
+        len(wave) + int(rng.integers(max(1, n_samples // 4))) if rng.random() < 0.33 else n_samples
+    )
     for start in range(at, n_samples, gap):
         piece = wave[: n_samples - start]
         out[start : start + len(piece)] += piece

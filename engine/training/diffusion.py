@@ -1,10 +1,12 @@
 """Training of the latent diffusion UNet.
 
-Conditioned on CLAP embeddings as class labels: mostly the audio embedding of the clip itself (AudioLDM,
-section 3.2), for a share of the examples the embedding of one of its captions, which closes the gap between
-the two towers, and for a tenth the embedding of the empty text, for classifier-free guidance.
+Conditioned on CLAP embeddings as class labels: mostly the audio embedding of the clip itself
+(AudioLDM, section 3.2), for a share of the examples the embedding of one of its captions, which
+closes the gap between the two towers, and for a tenth the embedding of the empty text, for
+classifier-free guidance.
 
-Latents and embeddings are computed once (`prepare`), with random crops, gains and mixtures of two clips.
+Latents and embeddings are computed once (`prepare`), with random crops, gains and mixtures of two
+clips.
 """
 
 from __future__ import annotations
@@ -21,9 +23,23 @@ from torch import nn
 from tqdm import tqdm
 
 from engine.mel import ClapMel, LogMel
-from engine.training.clap import EMBEDDING_WIDTH, WINDOW_SAMPLES, ClapTrainee, embed_audio, embed_text
+from engine.training.clap import (
+    EMBEDDING_WIDTH,
+    WINDOW_SAMPLES,
+    ClapTrainee,
+    embed_audio,
+    embed_text,
+)
 from engine.training.corpus import Corpus, Entry
-from engine.training.loop import Average, Losses, autocast, device, set_rate, to_tensor, warm_then_decay
+from engine.training.loop import (
+    Average,
+    Losses,
+    autocast,
+    device,
+    set_rate,
+    to_tensor,
+    warm_then_decay,
+)
 
 CROP_SAMPLES = 40960
 SHARD_ITEMS = 2000
@@ -112,7 +128,9 @@ class Preparer:
             "text": text.astype(np.float16),
         }
 
-    def _example(self, index: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], list[str]]:
+    def _example(
+        self, index: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], list[str]]:
         wave = self.corpus.crop(index, CROP_SAMPLES, rng)
         words = _some(self.corpus.entry(index), rng)
         if rng.random() < 0.15:
@@ -150,8 +168,11 @@ class Items:
         #: Standard deviation over all latent values: its inverse is the VAE's scaling factor.
         self.spread = float(self.latents[:4000].astype(np.float32).std())
 
-    def batch(self, rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Scaled latents (n, channels, time, mel) and the embeddings that go with them (n, width)."""
+    def batch(
+        self, rng: np.random.Generator, n: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Scaled latents (n, channels, time, mel) and the embeddings that go with them (n,
+        width)."""
         chosen = rng.integers(len(self.latents), size=n)
         condition = self.audio[chosen].astype(np.float32)
         draw = rng.random(n)
@@ -181,8 +202,12 @@ class DiffusionTrainee:
     def step(self, rng: np.random.Generator, done: float) -> Losses:
         """One step on a fresh batch."""
         set_rate(self.optimizer, LEARNING_RATE * warm_then_decay(done, self.n_steps, 500))
-        latents, condition = (torch.from_numpy(a).to(self.where) for a in self.items.batch(rng, BATCH))
-        noise = torch.from_numpy(rng.standard_normal(latents.shape, dtype=np.float32)).to(self.where)
+        latents, condition = (
+            torch.from_numpy(a).to(self.where) for a in self.items.batch(rng, BATCH)
+        )
+        noise = torch.from_numpy(rng.standard_normal(latents.shape, dtype=np.float32)).to(
+            self.where
+        )
         times = torch.from_numpy(_spread_times(rng, len(latents))).to(self.where)
         noisy = self.scheduler.add_noise(latents, noise, times)
         target = self.scheduler.get_velocity(latents, noise, times)
@@ -224,5 +249,3 @@ class DiffusionTrainee:
 def _spread_times(rng: np.random.Generator, n: int) -> NDArray[np.int64]:
     """Stratified times: one in each n-th of the process, which steadies the loss."""
     return ((np.arange(n) + rng.random(n)) / n * 1000).astype(np.int64)
-
-

