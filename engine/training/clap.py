@@ -36,21 +36,21 @@ from engine.training.text import MAX_TOKENS, TEACHER_WIDTH, build_tokenizer, tea
 
 EMBEDDING_WIDTH = 256
 WINDOW_SAMPLES = 5 * RATE
-BATCH = 96
+BATCH = 128
 TEACHER_BATCH = 160
 TEACHER_TEXTS = 60000
 LEARNING_RATE = 1e-3
 
 AUDIO: dict[str, Any] = {
-    "window_size": 8,
+    "window_size": 4,
     "num_mel_bins": 64,
     "spec_size": 128,
-    "patch_size": 4,
-    "patch_stride": [4, 4],
-    "patch_embeds_hidden_size": 48,
-    "hidden_size": 192,
-    "depths": [1, 1, 4],
-    "num_attention_heads": [3, 6, 12],
+    "patch_size": 8,
+    "patch_stride": [8, 8],
+    "patch_embeds_hidden_size": 64,
+    "hidden_size": 256,
+    "depths": [2, 2, 2],
+    "num_attention_heads": [2, 4, 8],
     "enable_fusion": False,
     "num_classes": 2,
     "drop_path_rate": 0.05,

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from engine.training.corpus import Corpus
     from engine.training.loop import Trainee
 
-#: Latent items the diffusion model learns from.
-N_ITEMS = 40000
 #: Share of `--minutes` each part gets under `all`.
 SHARES = {"clap": 0.2, "vae": 0.12, "vocoder": 0.2, "diffusion": 0.48}
 
@@ -34,6 +32,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--sounds", type=Path, help="manifest.csv of recorded sounds (corpus, all)")
     p.add_argument("--synthetic", type=int, default=12000, help="synthetic clips (corpus, all)")
+    p.add_argument(
+        "--items", type=int, default=40000, help="latents the diffusion model learns from"
+    )
     p.add_argument("--minutes", type=float, default=30.0, help="training time, over all starts")
     p.add_argument("--threads", type=int, default=0, help="CPU threads; 0 is torch's choice")
     p.add_argument("--seed", type=int, default=0)
@@ -66,7 +67,7 @@ def _run(part: str, args: argparse.Namespace, minutes: float) -> None:
 
         export(args.out)
     else:
-        _train(part, args.out, minutes, args.seed)
+        _train(part, args, minutes)
 
 
 def _corpus(args: argparse.Namespace) -> None:
@@ -78,15 +79,15 @@ def _corpus(args: argparse.Namespace) -> None:
     corpus.build_synthetic(folder, args.synthetic, args.seed)
 
 
-def _train(part: str, out: Path, minutes: float, seed: int) -> None:
+def _train(part: str, args: argparse.Namespace, minutes: float) -> None:
     from engine.training.corpus import Corpus
     from engine.training.loop import fit
 
-    corpus = Corpus(out / "corpus")
-    fit(_trainee(part, corpus, out), out / part, minutes, seed)
+    trainee = _trainee(part, Corpus(args.out / "corpus"), args.out, args.items)
+    fit(trainee, args.out / part, minutes, args.seed)
 
 
-def _trainee(part: str, corpus: Corpus, out: Path) -> Trainee:
+def _trainee(part: str, corpus: Corpus, out: Path, n_items: int) -> Trainee:
     if part == "vae":
         from engine.training.vae import VaeTrainee
 
@@ -102,7 +103,7 @@ def _trainee(part: str, corpus: Corpus, out: Path) -> Trainee:
     from engine.training.diffusion import DiffusionTrainee, Items, Preparer
     from engine.training.export import trained_clap, trained_vae
 
-    Preparer(corpus, trained_vae(out), trained_clap(corpus, out)).build(out / "latents", N_ITEMS)
+    Preparer(corpus, trained_vae(out), trained_clap(corpus, out)).build(out / "latents", n_items)
     return DiffusionTrainee(Items(out / "latents"))
 
 

@@ -1,16 +1,22 @@
-"""Birds of the garden, the farm and the sea."""
+"""Birds of the garden, the forest and the sea."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from engine.training.sounds import dsp
-from engine.training.sounds.animals import call
 from engine.training.sounds.dsp import Signal
 from engine.training.sounds.kinds import kind
+from engine.training.sounds.throat import call
 
 
-def note(rng: np.random.Generator, rate: int, length_s: float, points: list[tuple[float, float]], hz: float) -> Signal:
+def note(
+    rng: np.random.Generator,
+    rate: int,
+    length_s: float,
+    points: list[tuple[float, float]],
+    hz: float,
+) -> Signal:
     """A whistled note along (position, pitch against `hz`)."""
     n = max(32, int(length_s * rate))
     x = dsp.wavetable(hz * dsp.curve(n, points), np.array([1, 0.08, 0.03]), n, rate)
@@ -19,13 +25,23 @@ def note(rng: np.random.Generator, rate: int, length_s: float, points: list[tupl
 
 def syllable(rng: np.random.Generator) -> tuple[float, list[tuple[float, float]], float]:
     """A random note shape of a song bird: length in s, pitch points, pitch in Hz."""
-    shape = dsp.pick(rng, ([(0, 1.2), (1, 0.8)], [(0, 0.8), (1, 1.2)], [(0, 0.85), (0.5, 1.2), (1, 0.85)], [(0, 1), (1, 1)], [(0, 1.3), (0.3, 0.8), (0.7, 1.2), (1, 0.9)]))
+    shape = dsp.pick(
+        rng,
+        (
+            [(0, 1.2), (1, 0.8)],
+            [(0, 0.8), (1, 1.2)],
+            [(0, 0.85), (0.5, 1.2), (1, 0.85)],
+            [(0, 1), (1, 1)],
+            [(0, 1.3), (0.3, 0.8), (0.7, 1.2), (1, 0.9)],
+        ),
+    )
     return rng.uniform(0.05, 0.18), shape, dsp.log_uniform(rng, 2300, 5500)
 
 
 @kind(
-    "bird chirp", "a bird chirping", "a bird", "a chirping bird", "a bird tweeting", "a small bird chirping",
-    "a sparrow chirping", "tweeting",
+    "bird chirp",
+    "a bird chirping, a bird, a chirping bird, a bird tweeting, a small bird chirping, a "
+    "sparrow chirping, tweeting",
 )
 def chirp(rng: np.random.Generator, n: int, rate: int) -> Signal:
     length, shape, hz = syllable(rng)
@@ -34,15 +50,21 @@ def chirp(rng: np.random.Generator, n: int, rate: int) -> Signal:
     def phrase() -> Signal:
         out = np.zeros(int((count * (length + gap) + 0.1) * rate))
         for index in range(count):
-            dsp.add(out, note(rng, rate, length, shape, hz * rng.uniform(0.98, 1.02)), int(index * (length + gap) * rate))
+            dsp.add(
+                out,
+                note(rng, rate, length, shape, hz * rng.uniform(0.98, 1.02)),
+                int(index * (length + gap) * rate),
+            )
         return out
 
     return dsp.place(n, rate, dsp.beat(rng, n / rate, rng.uniform(0.5, 1.3), 0.3), phrase)
 
 
 @kind(
-    "birdsong", "birdsong", "birds singing", "birds chirping in a forest", "a dawn chorus of birds",
-    "songbirds in the morning", "birds tweeting in the trees", "many birds singing", texture=True,
+    "birdsong",
+    "birdsong, birds singing, birds chirping in a forest, a dawn chorus of birds, songbirds in "
+    "the morning, birds tweeting in the trees, many birds singing",
+    texture=True,
 )
 def birdsong(rng: np.random.Generator, n: int, rate: int) -> Signal:
     out = np.zeros(n)
@@ -59,8 +81,9 @@ def birdsong(rng: np.random.Generator, n: int, rate: int) -> Signal:
 
 
 @kind(
-    "nightingale", "a nightingale singing", "a canary trilling", "a trilling bird", "a bird warbling", "a warbling songbird",
-    "a canary singing", "a long bird trill",
+    "bird trill",
+    "a nightingale singing, a canary trilling, a trilling bird, a bird warbling, a warbling "
+    "songbird, a canary singing, a long bird trill",
 )
 def trill(rng: np.random.Generator, n: int, rate: int) -> Signal:
     out, t = np.zeros(n), rng.uniform(0, 0.3)
@@ -68,15 +91,25 @@ def trill(rng: np.random.Generator, n: int, rate: int) -> Signal:
         m = int(rng.uniform(0.5, 1.3) * rate)
         speed, depth = rng.uniform(12, 32), rng.uniform(0.05, 0.2)
         p = dsp.cycles(speed, m, rate) % 1.0
-        hz = rng.uniform(2300, 4800) * dsp.curve(m, [(0, 1), (1, rng.uniform(0.85, 1.15))]) * (1 + depth * (2 * p - 1))
-        dsp.add(out, dsp.sine(hz, m, rate) * np.sin(np.pi * p) * dsp.swell(m, rate, 0.1, 0.1), int(t * rate), rng.uniform(0.5, 1))
+        hz = (
+            rng.uniform(2300, 4800)
+            * dsp.curve(m, [(0, 1), (1, rng.uniform(0.85, 1.15))])
+            * (1 + depth * (2 * p - 1))
+        )
+        dsp.add(
+            out,
+            dsp.sine(hz, m, rate) * np.sin(np.pi * p) * dsp.swell(m, rate, 0.1, 0.1),
+            int(t * rate),
+            rng.uniform(0.5, 1),
+        )
         t += m / rate + rng.uniform(0.05, 0.4)
     return out
 
 
 @kind(
-    "crow", "a crow cawing", "a crow", "a raven", "crows cawing", "a cawing crow", "a raven croaking",
-    "the caw of a crow",
+    "crow",
+    "a crow cawing, a crow, a raven, crows cawing, a cawing crow, a raven croaking, the caw of "
+    "a crow",
 )
 def crow(rng: np.random.Generator, n: int, rate: int) -> Signal:
     base = rng.uniform(380, 560)
@@ -84,7 +117,16 @@ def crow(rng: np.random.Generator, n: int, rate: int) -> Signal:
     def caw() -> Signal:
         m = int(rng.uniform(0.28, 0.42) * rate)
         hz = base * dsp.curve(m, [(0, 0.8), (0.2, 1.1), (1, 0.8)])
-        x = call(rng, m, rate, hz, [(1100.0, 300, 0.8), (1700.0, 350, 1), (2900.0, 600, 0.5)], 0.7, 0.2, 0.3)
+        x = call(
+            rng,
+            m,
+            rate,
+            hz,
+            [(1100.0, 300, 0.8), (1700.0, 350, 1), (2900.0, 600, 0.5)],
+            0.7,
+            0.2,
+            0.3,
+        )
         return x * dsp.swell(m, rate, 0.04, 0.12)
 
     times = []
@@ -98,7 +140,9 @@ def crow(rng: np.random.Generator, n: int, rate: int) -> Signal:
 
 
 @kind(
-    "owl", "an owl hooting", "an owl", "a hooting owl", "an owl at night", "the hoot of an owl", "an owl going hoo hoo",
+    "owl",
+    "an owl hooting, an owl, a hooting owl, an owl at night, the hoot of an owl, an owl going "
+    "hoo hoo",
 )
 def owl(rng: np.random.Generator, n: int, rate: int) -> Signal:
     base = rng.uniform(280, 430)
@@ -106,20 +150,28 @@ def owl(rng: np.random.Generator, n: int, rate: int) -> Signal:
     def hoot(length: float) -> Signal:
         m = int(length * rate)
         hz = base * dsp.curve(m, [(0, 0.93), (0.3, 1.03), (1, 0.93)])
-        return dsp.wavetable(hz, np.array([1, 0.12, 0.05]), m, rate) * dsp.swell(m, rate, 0.06, 0.15)
+        return dsp.wavetable(hz, np.array([1, 0.12, 0.05]), m, rate) * dsp.swell(
+            m, rate, 0.06, 0.15
+        )
 
     def phrase() -> Signal:
         out = np.zeros(int(2.4 * rate))
         for at, length in ((0, 0.35), (0.7, 0.18), (0.95, 0.18), (1.25, 0.7)):
-            dsp.add(out, hoot(length) * (1 + 0.2 * np.sin(2 * np.pi * dsp.cycles(9, int(length * rate), rate))), int(at * rate))
+            dsp.add(
+                out,
+                hoot(length)
+                * (1 + 0.2 * np.sin(2 * np.pi * dsp.cycles(9, int(length * rate), rate))),
+                int(at * rate),
+            )
         return out
 
     return dsp.room(rng, dsp.one_shots(rng, n, rate, phrase, 2.2, 2), rate, 1.8, 0.3)
 
 
 @kind(
-    "cuckoo", "a cuckoo", "a cuckoo calling", "a cuckoo in the forest", "the call of a cuckoo", "a cuckoo clock calling",
-    "a bird calling cuckoo",
+    "cuckoo",
+    "a cuckoo, a cuckoo calling, a cuckoo in the forest, the call of a cuckoo, a cuckoo clock "
+    "calling, a bird calling cuckoo",
 )
 def cuckoo(rng: np.random.Generator, n: int, rate: int) -> Signal:
     hz = rng.uniform(600, 760)
@@ -135,73 +187,9 @@ def cuckoo(rng: np.random.Generator, n: int, rate: int) -> Signal:
 
 
 @kind(
-    "rooster", "a rooster crowing", "a rooster", "a cockerel", "cock-a-doodle-doo", "a crowing rooster", "a cock crowing at dawn",
-)
-def rooster(rng: np.random.Generator, n: int, rate: int) -> Signal:
-    base = rng.uniform(480, 700)
-
-    def crow_() -> Signal:
-        parts = ((0.16, [(0, 0.8), (1, 1.0)]), (0.14, [(0, 1.0), (1, 1.1)]), (0.22, [(0, 1.25), (1, 1.3)]), (0.8, [(0, 1.2), (0.25, 1.5), (0.6, 1.4), (1, 0.8)]))
-        clips = []
-        for length, points in parts:
-            m = int(length * rate)
-            hz = base * dsp.curve(m, points)
-            x = call(rng, m, rate, hz, [(1250.0, 400, 1), (2500.0, 500, 0.8), (3800.0, 800, 0.4)], 0.25, 0.1, 0.5)
-            clips += [x * dsp.swell(m, rate, 0.03, 0.05), np.zeros(int(0.04 * rate))]
-        return np.concatenate(clips)
-
-    return dsp.room(rng, dsp.one_shots(rng, n, rate, crow_, 1.6, 2), rate, 0.6, 0.15)
-
-
-@kind(
-    "chicken", "a chicken clucking", "chickens", "hens clucking", "a clucking hen", "a hen", "a chicken coop",
-    "chickens on a farm",
-)
-def chicken(rng: np.random.Generator, n: int, rate: int) -> Signal:
-    base = rng.uniform(380, 560)
-
-    def cluck() -> Signal:
-        long = dsp.chance(rng, 0.12)
-        m = int((rng.uniform(0.3, 0.5) if long else rng.uniform(0.06, 0.11)) * rate)
-        hz = base * rng.uniform(0.9, 1.1) * dsp.curve(m, [(0, 0.9), (0.4, 1.5 if long else 1.2), (1, 0.9)])
-        x = call(rng, m, rate, hz, [(1000.0, 300, 1), (2100.0, 400, 0.7), (3300.0, 700, 0.3)], 0.3, 0.15, 0.5)
-        return x * dsp.swell(m, rate, 0.015, 0.04) * rng.uniform(0.4, 1)
-
-    return dsp.place(n, rate, dsp.scattered(rng, n / rate, rng.uniform(2.5, 5), 3), cluck)
-
-
-@kind(
-    "duck", "a duck quacking", "a duck", "ducks quacking on a pond", "a quacking duck", "quack quack", "a mallard",
-    "ducks",
-)
-def duck(rng: np.random.Generator, n: int, rate: int) -> Signal:
-    base = rng.uniform(190, 290)
-
-    def quack() -> Signal:
-        m = int(rng.uniform(0.15, 0.25) * rate)
-        hz = base * rng.uniform(0.95, 1.05) * dsp.curve(m, [(0, 1.1), (1, 0.85)])
-        x = call(rng, m, rate, hz, [(950.0, 200, 0.7), (1600.0, 200, 1), (2700.0, 400, 0.6)], 0.3, 0.08, 0.2)
-        return x * dsp.curve(m, [(0, 0), (0.1, 1), (0.6, 0.7), (1, 0)])
-
-    return dsp.place(n, rate, dsp.beat(rng, n / rate, rng.uniform(0.3, 0.7), 0.2), quack)
-
-
-@kind(
-    "goose", "a goose honking", "a goose", "geese honking", "geese flying overhead", "honking geese", "a flock of geese",
-)
-def goose(rng: np.random.Generator, n: int, rate: int) -> Signal:
-    def honk() -> Signal:
-        m = int(rng.uniform(0.25, 0.4) * rate)
-        hz = rng.uniform(380, 520) * dsp.curve(m, [(0, 0.75), (0.35, 0.8), (0.4, 1.15), (1, 1.0)])
-        x = call(rng, m, rate, hz, [(900.0, 250, 1), (1500.0, 300, 0.9), (2800.0, 600, 0.4)], 0.2, 0.06, 0.4)
-        return x * dsp.swell(m, rate, 0.03, 0.08) * rng.uniform(0.4, 1)
-
-    return dsp.room(rng, dsp.place(n, rate, dsp.scattered(rng, n / rate, rng.uniform(1.5, 4), 2), honk), rate, 0.8, 0.2)
-
-
-@kind(
-    "seagull", "a seagull", "seagulls crying", "seagulls at the beach", "a gull screeching", "gulls calling over the sea",
-    "a seagull's cry", "seagulls",
+    "seagull",
+    "a seagull, seagulls crying, seagulls at the beach, a gull screeching, gulls calling over "
+    "the sea, a seagull's cry, seagulls",
 )
 def seagull(rng: np.random.Generator, n: int, rate: int) -> Signal:
     def cry() -> Signal:
@@ -220,8 +208,9 @@ def seagull(rng: np.random.Generator, n: int, rate: int) -> Signal:
 
 
 @kind(
-    "eagle", "an eagle screech", "a hawk screeching", "an eagle", "a bird of prey", "a hawk's cry", "a screeching eagle",
-    "a falcon crying",
+    "eagle",
+    "an eagle screech, a hawk screeching, an eagle, a bird of prey, a hawk's cry, a screeching "
+    "eagle, a falcon crying",
 )
 def eagle(rng: np.random.Generator, n: int, rate: int) -> Signal:
     def cry() -> Signal:
@@ -234,7 +223,8 @@ def eagle(rng: np.random.Generator, n: int, rate: int) -> Signal:
 
 
 @kind(
-    "pigeon", "a pigeon cooing", "a dove cooing", "pigeons", "a cooing pigeon", "a turtle dove", "the coo of a dove",
+    "pigeon",
+    "a pigeon cooing, a dove cooing, pigeons, a cooing pigeon, a turtle dove, the coo of a dove",
 )
 def pigeon(rng: np.random.Generator, n: int, rate: int) -> Signal:
     base = rng.uniform(330, 480)
@@ -245,15 +235,22 @@ def pigeon(rng: np.random.Generator, n: int, rate: int) -> Signal:
             m = int(length * rate)
             hz = base * dsp.curve(m, [(0, 0.95), (0.4, 1.08), (1, 0.93)])
             warble = 1 + 0.35 * np.sin(2 * np.pi * dsp.cycles(28, m, rate))
-            dsp.add(out, dsp.wavetable(hz, np.array([1, 0.1]), m, rate) * warble * dsp.swell(m, rate, 0.05, 0.1), int(at * rate))
+            dsp.add(
+                out,
+                dsp.wavetable(hz, np.array([1, 0.1]), m, rate)
+                * warble
+                * dsp.swell(m, rate, 0.05, 0.1),
+                int(at * rate),
+            )
         return out
 
     return dsp.place(n, rate, dsp.beat(rng, n / rate, rng.uniform(1.4, 2.2), 0.05), coo)
 
 
 @kind(
-    "woodpecker", "a woodpecker", "a woodpecker drumming", "a woodpecker pecking a tree", "a bird pecking wood",
-    "the drumming of a woodpecker", "a woodpecker at work",
+    "woodpecker",
+    "a woodpecker, a woodpecker drumming, a woodpecker pecking a tree, a bird pecking wood, the "
+    "drumming of a woodpecker, a woodpecker at work",
 )
 def woodpecker(rng: np.random.Generator, n: int, rate: int) -> Signal:
     hz = rng.uniform(650, 1200)
@@ -261,7 +258,14 @@ def woodpecker(rng: np.random.Generator, n: int, rate: int) -> Signal:
     def drumming() -> Signal:
         out, gap = np.zeros(int(1.2 * rate)), rng.uniform(0.045, 0.065)
         for index in range(int(rng.integers(9, 18))):
-            knock = dsp.modes(rng, int(0.06 * rate), rate, [hz, hz * 1.9, hz * 3.1], [0.05, 0.03, 0.02], [1, 0.7, 0.5])
+            knock = dsp.modes(
+                rng,
+                int(0.06 * rate),
+                rate,
+                [hz, hz * 1.9, hz * 3.1],
+                [0.05, 0.03, 0.02],
+                [1, 0.7, 0.5],
+            )
             dsp.add(out, knock, int(index * gap * rate), 1 - 0.03 * index)
         return out
 
@@ -269,13 +273,21 @@ def woodpecker(rng: np.random.Generator, n: int, rate: int) -> Signal:
 
 
 @kind(
-    "wings flapping", "wings flapping", "a bird flapping its wings", "pigeons taking off", "a flock of birds taking off",
-    "flapping wings", "a bird flying away",
+    "wings flapping",
+    "wings flapping, a bird flapping its wings, pigeons taking off, a flock of birds taking "
+    "off, flapping wings, a bird flying away",
 )
 def wings(rng: np.random.Generator, n: int, rate: int) -> Signal:
     start, length = int(rng.uniform(0, 0.3) * n), int(rng.uniform(0.5, 0.7) * n)
-    p = dsp.cycles(rng.uniform(8, 13) * dsp.wander(rng, length, rate, 2, 0.85, 1.15), length, rate) % 1.0
-    flap = dsp.bandpass(dsp.coloured(rng, length, -2), 200, 2600, rate, 1) * np.exp(-5 * p) * np.minimum(1, p / 0.08)
+    p = (
+        dsp.cycles(rng.uniform(8, 13) * dsp.wander(rng, length, rate, 2, 0.85, 1.15), length, rate)
+        % 1.0
+    )
+    flap = (
+        dsp.bandpass(dsp.coloured(rng, length, -2), 200, 2600, rate, 1)
+        * np.exp(-5 * p)
+        * np.minimum(1, p / 0.08)
+    )
     out = np.zeros(n)
     dsp.add(out, flap * dsp.swell(length, rate, 0.05, 0.8), start)
     return out

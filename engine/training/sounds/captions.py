@@ -11,9 +11,10 @@ from engine.training.sounds.kinds import Attributes, Kind, Words
 
 N_CAPTIONS = 12
 ARTICLES = ("a", "an", "the")
+PERSONS = ("someone", "somebody", "people", "two", "three", "santa's")
 SOUND_LIKE_YOU = ("uni", "use", "usu", "ufo", "euro", "one", "ukulele", "u-")
 
-# A word goes before the noun; one that starts with "..." goes after the whole phrase.
+# A word goes before the noun; "...word" goes after the whole phrase.
 WORDS: Words = {
     "pitch": {
         "high": ("high-pitched", "high", "shrill", "...at a high pitch"),
@@ -37,18 +38,22 @@ WORDS: Words = {
         "light": ("soft", "gentle", "light", "quiet"),
     },
     "length": {"long": ("long", "sustained", "drawn-out"), "short": ("short", "brief")},
+    "mood": {
+        "happy": ("happy", "cheerful", "joyful", "...in a major key"),
+        "sad": ("sad", "melancholic", "sorrowful", "...in a minor key"),
+    },
 }
 
 PLAIN = (
     "the sound of {x}", "sound of {x}", "{x} can be heard", "a recording of {x}", "audio of {x}",
-    "{x}, sound effect", "we hear {x}", "there is {x}", "a clip of {x}", "the noise of {x}",
+    "{x}, sound effect", "we hear {x}", "a sound like {x}", "a clip of {x}", "the noise of {x}",
     "you can hear {x}", "the sounds of {x}", "this is the sound of {x}",
 )  # fmt: skip
 OVER = (
     "{a} with {b} in the background", "{a} while {b} can be heard in the background",
     "{a} over {b}", "{a} and {b}", "{a} with {b} behind it", "{b} in the background and {a}",
     "{a}, and {b} in the background", "{a} in front of {b}", "{a} together with {b}",
-    "{a} while there is {b} in the background", "{a} amid {b}", "the sound of {a} and {b}",
+    "{a} while {b} can be heard behind it", "{a} amid {b}", "the sound of {a} and {b}",
     "{a} mixed with {b}", "background of {b} with {a}",
 )  # fmt: skip
 AFTER = (
@@ -80,6 +85,12 @@ def with_word(phrase: str, word: str) -> str:
     return f"{'the' if first == 'the' else article_for(word)} {word} {rest}"
 
 
+def takes_adjective(phrase: str) -> bool:
+    """Not "someone typing" and not "typing on a keyboard", but "a typist" and "typing"."""
+    first, _, rest = phrase.partition(" ")
+    return first.lower() not in PERSONS and not (rest and first.endswith("ing"))
+
+
 def words_for(kind: Kind, name: str, value: str) -> tuple[str, ...]:
     for words in (kind.attribute_words, WORDS):
         if value in words.get(name, {}):
@@ -87,15 +98,26 @@ def words_for(kind: Kind, name: str, value: str) -> tuple[str, ...]:
     return ()
 
 
+def described(rng: np.random.Generator, kind: Kind, phrase: str, words: tuple[str, ...]) -> str:
+    """The phrase with one of the words, or another phrase of the kind if that can't take it."""
+    usable = [word for word in words if bare(word.lstrip(".")) not in phrase]
+    if not usable:
+        return phrase
+    word = pick(rng, usable)
+    if word.startswith("="):
+        return word[1:]
+    if not word.startswith("...") and not takes_adjective(phrase):
+        phrase = pick(rng, [p for p in kind.phrases if takes_adjective(p)] or (kind.name,))
+    return with_word(phrase, word)
+
+
 def noun(rng: np.random.Generator, kind: Kind, attributes: Attributes, detail: float = 0.5) -> str:
     """One of the kind's phrases, with one of its attributes at probability `detail`."""
-    phrase = pick(rng, kind.phrases)
+    phrase = kind.name if chance(rng, 0.1) else pick(rng, kind.phrases)
     if attributes and chance(rng, detail):
         name = pick(rng, sorted(attributes))
-        words = [w for w in words_for(kind, name, attributes[name]) if bare(w) not in phrase]
-        if words:
-            phrase = with_word(phrase, pick(rng, words))
-    return bare(phrase) if chance(rng, 0.2) else phrase
+        phrase = described(rng, kind, phrase, words_for(kind, name, attributes[name]))
+    return phrase
 
 
 def _styled(rng: np.random.Generator, text: str) -> str:
@@ -119,9 +141,12 @@ def distinct(rng: np.random.Generator, draw: Callable[[], str]) -> tuple[str, ..
 def of_single(rng: np.random.Generator, kind: Kind, attributes: Attributes) -> tuple[str, ...]:
     def draw() -> str:
         phrase = noun(rng, kind, attributes)
-        return phrase if chance(rng, 0.6) else pick(rng, PLAIN).format(x=phrase)
+        lot = rng.random()
+        if lot < 0.5:
+            return phrase
+        return bare(phrase) if lot < 0.65 else pick(rng, PLAIN).format(x=phrase)
 
-    return (kind.phrases[0], *distinct(rng, draw))
+    return distinct(rng, draw)
 
 
 def of_pair(
@@ -130,7 +155,10 @@ def of_pair(
     """Captions of two sounds; the attributes are the first one's."""
 
     def draw() -> str:
-        return pick(rng, templates).format(a=noun(rng, a, attributes, 0.3), b=noun(rng, b, {}))
+        first, second = noun(rng, a, attributes, 0.3), noun(rng, b, {})
+        if chance(rng, 0.15):
+            first, second = bare(first), bare(second)
+        return pick(rng, templates).format(a=first, b=second)
 
     return distinct(rng, draw)
 
@@ -139,13 +167,11 @@ def of_processed(
     rng: np.random.Generator, kind: Kind, before: tuple[str, ...], after: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Captions of a sound heard through an effect."""
+    follow = tuple(f"...{word}" for word in after)
 
     def draw() -> str:
-        phrase = noun(rng, kind, {})
-        if before and (not after or chance(rng, 0.4)):
-            phrase = with_word(phrase, pick(rng, before))
-        else:
-            phrase = f"{phrase}{', ' if chance(rng, 0.25) else ' '}{pick(rng, after)}"
+        words = before if before and (not follow or chance(rng, 0.4)) else follow
+        phrase = described(rng, kind, noun(rng, kind, {}), words)
         return phrase if chance(rng, 0.8) else pick(rng, PLAIN[:4]).format(x=phrase)
 
     return distinct(rng, draw)

@@ -93,7 +93,9 @@ def _edge(hz: float, rate: int) -> float:
 
 @lru_cache(maxsize=1024)
 def _butterworth(edges: tuple[float, ...], shape: str, rate: int, order: int) -> NDArray:
-    return signal.butter(order, edges if shape == "band" else edges[0], shape, fs=rate, output="sos")
+    return signal.butter(
+        order, edges if shape == "band" else edges[0], shape, fs=rate, output="sos"
+    )
 
 
 def lowpass(x: Signal, hz: float, rate: int, order: int = 2) -> Signal:
@@ -124,7 +126,7 @@ def body(x: Signal, rate: int, peaks: Iterable[tuple[float, float, float]], dry:
     return dry * x + sum(gain * resonate(x, hz, q, rate) for hz, q, gain in peaks)
 
 
-# -- shaping in time and frequency -----------------------------------------------------------------
+# -- shaping in time and frequency ---------------------------------------------------------------
 
 
 def frame_count(n: int) -> int:
@@ -183,7 +185,7 @@ def sweep_lowpass(x: Signal, rate: int, cutoff_hz: Curve, order: int = 4) -> Sig
     return sculpt(x, 1.0 / np.sqrt(1.0 + ratio ** (2 * order)))
 
 
-# -- oscillators -----------------------------------------------------------------------------------
+# -- oscillators ---------------------------------------------------------------------------------
 
 
 def cycles(hz: Curve, n: int, rate: int, start: float = 0.0) -> Signal:
@@ -250,7 +252,7 @@ def vibrato(
     return hz * (1.0 + depth * onset * wave + wander(rng, n, rate, 4, -0.2 * depth, 0.2 * depth))
 
 
-# -- struck and plucked ------------------------------------------------------------------------------
+# -- struck and plucked --------------------------------------------------------------------------
 
 
 def modes(
@@ -310,7 +312,7 @@ def string(
     return unit(x * shrink ** -np.arange(n)) if n else x
 
 
-# -- envelopes ---------------------------------------------------------------------------------------
+# -- envelopes -----------------------------------------------------------------------------------
 
 
 def decay(n: int, rate: int, t60_s: float, attack_s: float = 0.001) -> Signal:
@@ -341,7 +343,7 @@ def gate(n: int, rate: int, hz: float, duty: float = 0.5, edge_s: float = 0.004)
     return signal.lfilter(np.ones(width) / width, 1.0, on)
 
 
-# -- placing -----------------------------------------------------------------------------------------
+# -- placing -------------------------------------------------------------------------------------
 
 
 def add(out: Signal, clip: Signal, start: int, gain: float = 1.0) -> None:
@@ -394,7 +396,7 @@ def one_shots(
     return place(n, rate, times, clip)
 
 
-# -- levels and rooms --------------------------------------------------------------------------------
+# -- levels and rooms ----------------------------------------------------------------------------
 
 
 def rms(x: Signal) -> float:

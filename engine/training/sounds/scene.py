@@ -39,12 +39,27 @@ def _draw(rng: np.random.Generator, textures: bool | None = None) -> Kind:
     return dsp.pick(rng, kinds)
 
 
-def single(kind_name: str, rng: np.random.Generator, seconds: float = 5.12, rate: int = 16000):
-    """One sound of a kind of `KINDS`, alone, as an `Example`."""
+def recorded(rng: np.random.Generator, x: np.ndarray, rate: int) -> np.ndarray:
+    """As a recording might have it: a little room, a microphone's tilt, a noise floor."""
+    y = x.astype(np.float64)
+    if dsp.chance(rng, 0.25):
+        y = dsp.room(rng, y, rate, rng.uniform(0.15, 0.6), rng.uniform(0.04, 0.15))
+    if dsp.chance(rng, 0.3):
+        y = y + rng.uniform(-0.5, 0.8) * dsp.lowpass(y, dsp.log_uniform(rng, 300, 2000), rate, 1)
+    if dsp.chance(rng, 0.7):
+        floor = dsp.db(rng.uniform(-70, -34)) * float(np.max(np.abs(y)))
+        y = y + floor * dsp.coloured(rng, y.size, rng.uniform(-5, 0))
+    return y
+
+
+def single(
+    kind_name: str, rng: np.random.Generator, seconds: float = 5.12, rate: int = 16000
+) -> Example:
+    """One sound of a kind of `KINDS`, alone."""
     kind = KINDS[kind_name]
     x, attributes = kind.make(rng, round(seconds * rate), rate)
     words = captions.of_single(rng, kind, attributes)
-    return Example(_levelled(rng, x), (kind.name,), words)
+    return Example(_levelled(rng, recorded(rng, x, rate)), (kind.name,), words)
 
 
 def mixture(rng: np.random.Generator, seconds: float, rate: int) -> Example:

@@ -8,22 +8,25 @@ import numpy as np
 
 from engine.training.sounds import dsp
 from engine.training.sounds.dsp import Signal
-from engine.training.sounds.kinds import Attributes, kind
-from engine.training.sounds.speech import (
-    CHILDREN,
-    MEN,
-    WHISPERERS,
-    WOMEN,
-    Speaker,
-    say,
-    spoken,
-    voiced,
-)
+from engine.training.sounds.kinds import Sound, kind
+from engine.training.sounds.speech import CHILDREN, MEN, WHISPERERS, WOMEN, Speaker, say
+from engine.training.sounds.throat import spoken, voiced
 
-MOOD = {"speed": {"fast": ("fast", "quick", "hurried", "...quickly"), "slow": ("slow", "...slowly", "calm")}}
+MOOD = {
+    "speed": {
+        "fast": ("fast", "quick", "hurried", "...quickly"),
+        "slow": ("slow", "calm", "...slowly"),
+    },
+    "pitch": {
+        "high": ("high-pitched", "...in a high voice", "...with a high-pitched voice"),
+        "low": ("deep-voiced", "...in a deep voice", "...with a low voice"),
+    },
+}
 
 
-def talk(n: int, rate: int, line: Callable[[], Signal], pause_s: Callable[[], float], start_s: float) -> Signal:
+def talk(
+    n: int, rate: int, line: Callable[[], Signal], pause_s: Callable[[], float], start_s: float
+) -> Signal:
     """Sentences one after the other until the end."""
     out, t = np.zeros(n), start_s
     for _ in range(12):
@@ -35,21 +38,29 @@ def talk(n: int, rate: int, line: Callable[[], Signal], pause_s: Callable[[], fl
     return out
 
 
-def calm(rng: np.random.Generator, n: int, rate: int, people: tuple[Speaker, ...]) -> tuple[Signal, Attributes]:
-    who, pace = dsp.pick(rng, people), dsp.log_uniform(rng, 0.75, 1.4)
-    x = talk(n, rate, lambda: say(rng, who, rate, pace), lambda: rng.uniform(0.15, 0.5), rng.uniform(0, 0.3))
+def calm(rng: np.random.Generator, n: int, rate: int, people: tuple[Speaker, ...]) -> Sound:
+    """One person talking, at a pace and a height of voice of their own."""
+    who, pace, height = dsp.pick(rng, people), dsp.log_uniform(rng, 0.75, 1.4), rng.random()
+
+    def line() -> Signal:
+        return say(rng, who, rate, pace, height=height)
+
+    x = talk(n, rate, line, lambda: rng.uniform(0.15, 0.5), rng.uniform(0, 0.3))
     if dsp.chance(rng, 0.4):
         x = dsp.room(rng, x, rate, rng.uniform(0.2, 0.6), 0.15)
-    return x, {"speed": dsp.grade(pace, 0.85, 1.2, ("slow", "", "fast"))}
+    return x, {
+        "speed": dsp.grade(pace, 0.85, 1.2, ("slow", "", "fast")),
+        "pitch": dsp.grade(height, 0.25, 0.8, ("low", "", "high")),
+    }
 
 
 def angry(rng: np.random.Generator, n: int, rate: int, people: tuple[Speaker, ...]) -> Signal:
     """Shouting: higher, faster, spectrum tilted up, voice near its limit."""
     who = dsp.pick(rng, people)
-    lift = rng.uniform(0.35, 0.6)
+    lift, height = rng.uniform(0.35, 0.6), rng.random()
 
     def line() -> Signal:
-        x = say(rng, who, rate, rng.uniform(1.15, 1.4), lift, shouted=True)
+        x = say(rng, who, rate, rng.uniform(1.15, 1.4), lift, True, height)
         x = dsp.unit(x) + 1.6 * dsp.unit(dsp.bandpass(x, 1000, 3800, rate, 1))
         rough = 1.0 + 0.35 * dsp.lowpass(dsp.white(rng, x.size), 70, rate)
         return dsp.drive(dsp.unit(x) * rough, 2.5)
@@ -59,62 +70,73 @@ def angry(rng: np.random.Generator, n: int, rate: int, people: tuple[Speaker, ..
 
 
 @kind(
-    "man speaking", "a man speaking", "a man talking", "male speech", "a male voice", "a guy talking",
-    "a man's voice", "a man talking calmly", "a male narrator", words=MOOD,
+    "man speaking",
+    "a man speaking, a man talking, male speech, a male voice, a guy talking, a man's voice, a "
+    "male narrator, a male speaker",
+    words=MOOD,
 )
-def man(rng: np.random.Generator, n: int, rate: int) -> tuple[Signal, Attributes]:
+def man(rng: np.random.Generator, n: int, rate: int) -> Sound:
     return calm(rng, n, rate, MEN)
 
 
 @kind(
-    "woman speaking", "a woman speaking", "a woman talking", "female speech", "a female voice",
-    "a lady talking", "a woman's voice", "a woman talking calmly", "a female narrator", words=MOOD,
+    "woman speaking",
+    "a woman speaking, a woman talking, female speech, a female voice, a lady talking, a "
+    "woman's voice, a female narrator, a female speaker",
+    words=MOOD,
 )
-def woman(rng: np.random.Generator, n: int, rate: int) -> tuple[Signal, Attributes]:
+def woman(rng: np.random.Generator, n: int, rate: int) -> Sound:
     return calm(rng, n, rate, WOMEN)
 
 
 @kind(
-    "child speaking", "a child speaking", "a kid talking", "a child's voice", "a little girl talking",
-    "a small child talking", "child speech", "a young kid speaking", words=MOOD,
+    "child speaking",
+    "a child speaking, a kid talking, a child's voice, a little girl talking, a small child "
+    "talking, child speech, a young kid speaking",
+    words=MOOD,
 )
-def child(rng: np.random.Generator, n: int, rate: int) -> tuple[Signal, Attributes]:
+def child(rng: np.random.Generator, n: int, rate: int) -> Sound:
     return calm(rng, n, rate, CHILDREN)
 
 
 @kind(
-    "angry man", "a man shouting angrily", "an angry man", "a man yelling", "an angry male voice",
-    "a furious man shouting", "a man screaming at someone", "a man in a rage", "angry male shouting",
+    "angry man",
+    "a man shouting angrily, an angry man, a man yelling, an angry male voice, a furious man "
+    "shouting, a man screaming at someone, a man in a rage, angry male shouting",
 )
 def angry_man(rng: np.random.Generator, n: int, rate: int) -> Signal:
     return angry(rng, n, rate, MEN)
 
 
 @kind(
-    "angry woman", "a woman shouting angrily", "an angry woman", "a woman yelling",
-    "an angry female voice", "a furious woman shouting", "a woman arguing loudly", "angry female shouting",
+    "angry woman",
+    "a woman shouting angrily, an angry woman, a woman yelling, an angry female voice, a "
+    "furious woman shouting, a woman arguing loudly, angry female shouting",
 )
 def angry_woman(rng: np.random.Generator, n: int, rate: int) -> Signal:
     return angry(rng, n, rate, WOMEN)
 
 
 @kind(
-    "conversation", "a man and a woman talking", "a conversation", "two people talking",
-    "a dialogue between two people", "people having a conversation", "two voices talking to each other",
+    "conversation",
+    "a man and a woman talking, a conversation, two people talking, a dialogue between two "
+    "people, people having a conversation, two voices talking to each other",
 )
 def conversation(rng: np.random.Generator, n: int, rate: int) -> Signal:
-    pair = [dsp.pick(rng, MEN), dsp.pick(rng, WOMEN)]
+    pair = [(dsp.pick(rng, MEN), rng.random()), (dsp.pick(rng, WOMEN), rng.random())]
 
     def line() -> Signal:
         pair.reverse()
-        return say(rng, pair[0], rate, 1.25)[: int(rng.uniform(1.0, 2.2) * rate)]
+        who, height = pair[0]
+        return say(rng, who, rate, 1.25, height=height)[: int(rng.uniform(1.0, 2.2) * rate)]
 
     return talk(n, rate, line, lambda: rng.uniform(0.05, 0.3), rng.uniform(0, 0.2))
 
 
 @kind(
-    "whispering", "whispering", "a person whispering", "someone whispering", "a whisper",
-    "a whispered voice", "whispered words", "a quiet whispering voice",
+    "whispering",
+    "whispering, a person whispering, someone whispering, a whisper, a whispered voice, "
+    "whispered words, a quiet whispering voice",
 )
 def whispering(rng: np.random.Generator, n: int, rate: int) -> Signal:
     who = dsp.pick(rng, WHISPERERS)
@@ -123,12 +145,15 @@ def whispering(rng: np.random.Generator, n: int, rate: int) -> Signal:
     def line() -> Signal:
         return spoken(rng, rate, 2.5, 0.0, who.tract, 4.0) if own else say(rng, who, rate, 0.95)
 
-    return dsp.highpass(talk(n, rate, line, lambda: rng.uniform(0.2, 0.5), rng.uniform(0, 0.4)), 250, rate)
+    return dsp.highpass(
+        talk(n, rate, line, lambda: rng.uniform(0.2, 0.5), rng.uniform(0, 0.4)), 250, rate
+    )
 
 
 @kind(
-    "robot voice", "a robot voice", "a robot speaking", "a robotic voice", "a synthetic voice",
-    "an android talking", "a vocoder voice", "a computer voice speaking",
+    "robot voice",
+    "a robot voice, a robot speaking, a robotic voice, a synthetic voice, an android talking, a "
+    "vocoder voice, a computer voice speaking",
 )
 def robot(rng: np.random.Generator, n: int, rate: int) -> Signal:
     x, _ = calm(rng, n, rate, MEN)
@@ -147,8 +172,12 @@ def ha(rng: np.random.Generator, rate: int, hz: float, tract: float) -> Signal:
     """One syllable of laughter."""
     n = int(rng.uniform(0.13, 0.18) * rate)
     breath = dsp.bandpass(dsp.white(rng, n), 700, 4500, rate) * dsp.decay(n, rate, 0.15, 0.01)
-    vowel = voiced(rng, n, rate, hz * dsp.curve(n, [(0, 1.1), (1, 0.85)]), [(0, "a"), (1, "uh")], tract)
-    return vowel * dsp.curve(n, [(0, 0), (0.25, 0.1), (0.45, 1), (0.8, 0.7), (1, 0)]) + 0.35 * breath
+    vowel = voiced(
+        rng, n, rate, hz * dsp.curve(n, [(0, 1.1), (1, 0.85)]), [(0, "a"), (1, "uh")], tract
+    )
+    return (
+        vowel * dsp.curve(n, [(0, 0), (0.25, 0.1), (0.45, 1), (0.8, 0.7), (1, 0)]) + 0.35 * breath
+    )
 
 
 def laugh(rng: np.random.Generator, rate: int, hz: float, tract: float) -> Signal:
@@ -164,44 +193,70 @@ def laugh(rng: np.random.Generator, rate: int, hz: float, tract: float) -> Signa
 
 
 @kind(
-    "laughter", "laughter", "a person laughing", "someone laughing", "a laugh", "hearty laughter",
-    "laughing out loud", "a man laughing", "giggling",
+    "laughter",
+    "laughter, a person laughing, someone laughing, a laugh, hearty laughter, laughing out "
+    "loud, a man laughing, a man chuckling",
 )
 def laughter(rng: np.random.Generator, n: int, rate: int) -> Signal:
     hz, tract = (rng.uniform(150, 210), 1.0)
-    return talk(n, rate, lambda: laugh(rng, rate, hz, tract), lambda: rng.uniform(0.1, 0.6), rng.uniform(0, 0.4))
+    return talk(
+        n,
+        rate,
+        lambda: laugh(rng, rate, hz, tract),
+        lambda: rng.uniform(0.1, 0.6),
+        rng.uniform(0, 0.4),
+    )
 
 
 @kind(
-    "woman laughing", "a woman laughing", "female laughter", "a woman giggling", "a lady laughing",
-    "a girl giggling", "a high-pitched laugh",
+    "woman laughing",
+    "a woman laughing, female laughter, a woman giggling, a lady laughing, a girl giggling, a "
+    "high-pitched laugh",
 )
 def woman_laughing(rng: np.random.Generator, n: int, rate: int) -> Signal:
     hz = rng.uniform(270, 380)
-    return talk(n, rate, lambda: laugh(rng, rate, hz, 0.85), lambda: rng.uniform(0.1, 0.6), rng.uniform(0, 0.4))
+    return talk(
+        n,
+        rate,
+        lambda: laugh(rng, rate, hz, 0.85),
+        lambda: rng.uniform(0.1, 0.6),
+        rng.uniform(0, 0.4),
+    )
 
 
 @kind(
-    "crying baby", "a crying baby", "a baby crying", "an infant crying", "a newborn wailing",
-    "a baby's cry", "a screaming baby", "an upset infant",
+    "crying baby",
+    "a crying baby, a baby crying, an infant crying, a newborn wailing, a baby's cry, a "
+    "screaming baby, an upset infant",
 )
 def crying_baby(rng: np.random.Generator, n: int, rate: int) -> Signal:
     hz = rng.uniform(400, 520)
 
     def clip() -> Signal:
         m = int(rng.uniform(0.7, 1.2) * rate)
-        melody = hz * dsp.curve(m, [(0, 0.8), (0.2, 1.1), (0.6, 1.05), (1, 0.75)]) * rng.uniform(0.95, 1.1)
-        cry = voiced(rng, m, rate, melody, [(0, "uh"), (0.2, "ae"), (0.8, "a"), (1, "uh")], 0.6, 0.08, 0.7)
+        melody = (
+            hz
+            * dsp.curve(m, [(0, 0.8), (0.2, 1.1), (0.6, 1.05), (1, 0.75)])
+            * rng.uniform(0.95, 1.1)
+        )
+        cry = voiced(
+            rng, m, rate, melody, [(0, "uh"), (0.2, "ae"), (0.8, "a"), (1, "uh")], 0.6, 0.08, 0.7
+        )
         rough = 1 + 0.4 * np.sin(2 * np.pi * dsp.cycles(melody / 2, m, rate)) * dsp.chance(rng, 0.4)
-        gasp = dsp.band_noise(rng, int(0.25 * rate), rate, 1200, 4000) * np.hanning(int(0.25 * rate)) * 0.15
+        gasp = (
+            dsp.band_noise(rng, int(0.25 * rate), rate, 1200, 4000)
+            * np.hanning(int(0.25 * rate))
+            * 0.15
+        )
         return np.concatenate([cry * rough * dsp.swell(m, rate, 0.08, 0.2), gasp])
 
     return talk(n, rate, clip, lambda: rng.uniform(0.02, 0.2), rng.uniform(0, 0.4))
 
 
 @kind(
-    "scream", "a scream", "a person screaming", "a woman screaming in terror", "a terrified scream",
-    "someone screaming", "a horror movie scream", "a shriek",
+    "scream",
+    "a scream, a person screaming, a woman screaming in terror, a terrified scream, someone "
+    "screaming, a horror movie scream, a shriek",
 )
 def scream(rng: np.random.Generator, n: int, rate: int) -> Signal:
     hz, length = rng.uniform(650, 1100), rng.uniform(0.9, 1.8)
@@ -210,95 +265,7 @@ def scream(rng: np.random.Generator, n: int, rate: int) -> Signal:
         m = int(length * rate)
         melody = hz * dsp.curve(m, [(0, 0.6), (0.12, 1.05), (0.6, 1.0), (1, 0.8)])
         melody *= 1 + 0.02 * dsp.lowpass(dsp.white(rng, m), 60, rate) * 5
-        x = voiced(rng, m, rate, melody, [(0, "a"), (0.5, "ae"), (1, "a")], 0.8, 0.25, 0.5)
+        x = voiced(rng, m, rate, melody, [(0, "a"), (0.5, "ae"), (1, "a")], 0.8, 0.5, 0.5)
         return dsp.drive(x, 1.5) * dsp.swell(m, rate, 0.05, 0.3)
 
     return dsp.room(rng, dsp.one_shots(rng, n, rate, clip, length, 2), rate, 1.0, 0.2)
-
-
-@kind(
-    "cough", "a person coughing", "a cough", "someone coughing", "coughing", "a bad cough",
-    "a man coughing", "clearing of the throat and coughing",
-)
-def cough(rng: np.random.Generator, n: int, rate: int) -> Signal:
-    tract = rng.uniform(0.8, 1.05)
-
-    def clip() -> Signal:
-        m = int(rng.uniform(0.25, 0.38) * rate)
-        burst = dsp.white(rng, m) * dsp.curve(m, [(0, 0), (0.03, 1), (0.25, 0.35), (0.7, 0.25), (1, 0)])
-        tone = voiced(rng, m, rate, 150 / tract * dsp.curve(m, [(0, 1.3), (1, 0.8)]), [(0, "uh"), (1, "a")], tract)
-        tracks = [(650 / tract, 250, 1.0), (1500 / tract, 400, 0.7), (3000 / tract, 900, 0.4)]
-        noise = dsp.unit(dsp.sculpt(burst, dsp.peak_gains(m, rate, tracks)))
-        return noise + 0.5 * tone * dsp.curve(m, [(0, 0), (0.3, 0.1), (0.5, 1), (1, 0)])
-
-    return dsp.place(n, rate, dsp.beat(rng, n / rate, rng.uniform(0.45, 1.3), 0.35), clip)
-
-
-@kind(
-    "sneeze", "a sneeze", "a person sneezing", "someone sneezing", "an achoo", "a loud sneeze",
-    "a man sneezing", "sneezing",
-)
-def sneeze(rng: np.random.Generator, n: int, rate: int) -> Signal:
-    tract = rng.uniform(0.8, 1.05)
-
-    def clip() -> Signal:
-        m = int(0.45 * rate)
-        inhale = dsp.sweep_band(dsp.white(rng, m), rate, dsp.curve(m, [(0, 900), (1, 2200)]), 0.6)
-        inhale = dsp.unit(inhale) * dsp.curve(m, [(0, 0), (0.8, 0.25), (1, 0)])
-        k = int(0.5 * rate)
-        hiss = dsp.bandpass(dsp.white(rng, k), 1800, 6500, rate) * dsp.curve(k, [(0, 0), (0.03, 1), (0.25, 0.9), (0.4, 0.2), (1, 0)])
-        oo = voiced(rng, k, rate, 260 / tract * dsp.curve(k, [(0, 1.3), (1, 0.6)]), [(0, "i"), (0.4, "u"), (1, "u")], tract)
-        return np.concatenate([inhale, 1.6 * dsp.unit(hiss) + oo * dsp.curve(k, [(0, 0), (0.05, 0.8), (0.3, 1), (0.9, 0), (1, 0)])])
-
-    return dsp.one_shots(rng, n, rate, clip, 1.0, 3)
-
-
-@kind(
-    "breathing", "breathing", "a person breathing", "heavy breathing", "someone breathing heavily",
-    "inhaling and exhaling", "slow deep breaths", "panting",
-)
-def breathing(rng: np.random.Generator, n: int, rate: int) -> tuple[Signal, Attributes]:
-    period = dsp.log_uniform(rng, 0.7, 3.5)
-    p = dsp.cycles(1 / period, n, rate, rng.random()) % 1.0
-    inhale = np.clip(np.sin(np.pi * p / 0.42), 0, None) * (p < 0.42)
-    exhale = np.clip(np.sin(np.pi * (p - 0.5) / 0.45), 0, None) * (p > 0.5) * (p < 0.95)
-    noise = dsp.white(rng, n)
-    high = dsp.sculpt(noise, dsp.peak_gains(n, rate, [(1700.0, 900, 1), (3800.0, 1500, 0.6)]))
-    low = dsp.sculpt(noise, dsp.peak_gains(n, rate, [(600.0, 400, 1), (1300.0, 600, 0.8), (2800.0, 900, 0.3)]))
-    return 0.7 * dsp.unit(high) * inhale + dsp.unit(low) * exhale, {"speed": dsp.grade(period, 1.2, 2.4, ("fast", "", "slow"))}
-
-
-@kind(
-    "snoring", "snoring", "a person snoring", "someone snoring loudly", "a man snoring", "a snore",
-    "a sleeping man snoring", "loud snores",
-)
-def snoring(rng: np.random.Generator, n: int, rate: int) -> Signal:
-    period = rng.uniform(2.2, 4.0)
-    p = dsp.cycles(1 / period, n, rate, rng.random()) % 1.0
-    inhale = np.clip(np.sin(np.pi * p / 0.45), 0, None) ** 0.7 * (p < 0.45)
-    flaps = dsp.firings(rng, rng.uniform(28, 55) * dsp.wander(rng, n, rate, 4, 0.85, 1.2), n, rate, 0.25)
-    rattle = dsp.body(flaps, rate, [(180, 2, 1), (450, 3, 0.8), (1100, 4, 0.5), (2300, 4, 0.2)])
-    exhale = np.clip(np.sin(np.pi * (p - 0.55) / 0.4), 0, None) * (p > 0.55) * (p < 0.95)
-    return dsp.unit(rattle * inhale) + 0.12 * exhale * dsp.band_noise(rng, n, rate, 600, 3000)
-
-
-@kind(
-    "heartbeat", "a heartbeat", "a heart beating", "a beating heart", "a human heartbeat", "heartbeats",
-    "a thumping heart", "the lub-dub of a heart",
-)
-def heartbeat(rng: np.random.Generator, n: int, rate: int) -> tuple[Signal, Attributes]:
-    per_minute = dsp.log_uniform(rng, 50, 150)
-
-    def thump(hz: float, t60: float) -> Signal:
-        m = int(0.25 * rate)
-        return dsp.sine(hz * np.exp(-6 * np.arange(m) / rate) + 28, m, rate) * dsp.decay(m, rate, t60, 0.008)
-
-    def clip() -> Signal:
-        out = np.zeros(int(0.7 * rate))
-        dsp.add(out, thump(48, 0.22), 0)
-        dsp.add(out, thump(62, 0.16), int(min(0.3, 21 / per_minute) * rate), 0.7)
-        return out
-
-    x = dsp.place(n, rate, dsp.beat(rng, n / rate, 60 / per_minute, 0.02), clip)
-    noise = 0.004 * dsp.coloured(rng, n, -3)
-    return dsp.lowpass(dsp.drive(x, 2.0), 400, rate) + noise, {"speed": dsp.grade(per_minute, 70, 105, ("slow", "", "fast"))}
