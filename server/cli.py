@@ -1,0 +1,163 @@
+"""`retake`: the command line. Torch, scipy and matplotlib are imported only by what needs them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from engine.edits import EDITS
+from engine.errors import REQUEST_CODES, Cancelled, CheckpointError, RetakeError
+from server.messages import LISTS
+from server.options import Parser, add_debug, add_edit_options, add_state_dir
+
+OK, OUR_FAULT, CALLERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status: 0, 2 for the caller's mistakes, 1 for ours."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["train"]:
+        return _train(arguments[1:])  # its options are the trainer's own
+    options = build_parser().parse_args(arguments)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _complain("cancelled", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:
+        if options.debug:
+            raise
+        return _complain(_sentence(error), _status(error))
+    return OK
+
+
+def build_parser() -> Parser:
+    """The whole command line."""
+    parser = Parser(
+        prog="retake",
+        description="Select a clip, say what it should be, get a new take.",
+        epilog="retake COMMAND --help says more. Exit status: 0 done, 2 asked wrongly, 1 failed.",
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, edit in EDITS.items():
+        command = commands.add_parser(name, help=edit.summary, description=edit.summary)
+        add_edit_options(command, edit)
+        command.set_defaults(run=_edit)
+    _add_serve(commands)
+    _add_list(commands)
+    _add_doctor(commands)
+    commands.add_parser("train", help="make a checkpoint: retake train --help")
+    return parser
+
+
+def _add_serve(commands: Any) -> None:
+    command = commands.add_parser("serve", help="run the server bridges talk to")
+    command.add_argument("--model", default="pocket", metavar="NAME", help="checkpoint (pocket)")
+    command.add_argument("--device", default="auto", metavar="NAME", help="where it runs (auto)")
+    command.add_argument("--udp-port", type=int, default=9140, metavar="N", help="9140; 0: any")
+    command.add_argument("--tcp-port", type=int, default=9141, metavar="N", help="9141; 0: any")
+    add_state_dir(command)
+    add_debug(command)
+    command.set_defaults(run=_serve)
+
+
+def _add_list(commands: Any) -> None:
+    command = commands.add_parser("list", help="what there is: edits, presets, models, jobs")
+    command.add_argument("kind", nargs="?", choices=LISTS, default="edits")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    command.add_argument("--protocol-doc", action="store_true", help="print docs/protocol.md")
+    add_state_dir(command)
+    add_debug(command)
+    command.set_defaults(run=_list)
+
+
+def _add_doctor(commands: Any) -> None:
+    command = commands.add_parser("doctor", help="check everything a bug report needs")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    add_state_dir(command)
+    add_debug(command)
+    command.set_defaults(run=_doctor)
+
+
+def _edit(options: argparse.Namespace) -> None:
+    from server import editing
+
+    editing.run(options)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from server.config import state_folder
+    from server.serve import Settings, serve
+
+    folder = state_folder(options.state_dir)
+    serve(Settings(folder, options.udp_port, options.tcp_port, options.model, options.device))
+
+
+def _list(options: argparse.Namespace) -> None:
+    from server import listing
+
+    listing.run(options)
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from server import doctor
+
+    doctor.run(options)
+
+
+def _train(arguments: list[str]) -> int:
+    from engine.training.cli import main as train
+
+    try:
+        return int(train(arguments) or OK)
+    except KeyboardInterrupt:
+        return _complain("cancelled", INTERRUPTED)
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        return _complain(_sentence(error), _status(error))
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return f"retake {version('retake')}"
+    except PackageNotFoundError:
+        return "retake dev"
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, RetakeError):
+        return error.message
+    if isinstance(error, ConnectionError) or hasattr(error, "code"):
+        return str(error)
+    if isinstance(error, Cancelled):
+        return "cancelled"
+    kind = type(error).__name__
+    return f"{kind}: {error} (our fault; --debug shows where)"
+
+
+def _status(error: Exception) -> int:
+    """2 where asking differently helps, 1 where it doesn't."""
+    if isinstance(error, CheckpointError):
+        return CALLERS_MISTAKE if error.code == "unknown-model" else OUR_FAULT
+    if getattr(error, "code", None) in REQUEST_CODES:  # ours, or the server's word for it
+        return CALLERS_MISTAKE
+    return CALLERS_MISTAKE if type(error).__name__ == "ServerNotRunning" else OUR_FAULT
+
+
+def _complain(sentence: str, status: int) -> int:
+    print(f"retake: {' '.join(sentence.split())}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

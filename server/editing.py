@@ -1,0 +1,273 @@
+"""One edit from the command line: read, edit (here or on the server), splice, write, tell."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.edits import Edit, Hole, make_edit
+from engine.errors import FaultError, RequestError
+from engine.progress import Progress
+from engine.region import Region, Take, read, write
+from engine.samples import Samples
+from server.options import edit_values, parse_span
+
+DEFAULT_MODEL = "pocket"
+SPLICE_FADE_S = 0.005
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """An edit of a region of a clip; without a clip for `generate`."""
+
+    edit: Edit
+    clip: Path | None = None
+    start_frames: int = 0
+    frames: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What came of it, and where it was made."""
+
+    takes: list[Take]
+    model: str
+    device: str
+
+
+Listen = Callable[[float, str], None]
+
+
+def run(options: argparse.Namespace) -> None:
+    """`retake transfer|inpaint|… CLIP -o OUT.wav`, from options to files."""
+    began_s = time.monotonic()
+    order = read_order(options)
+    outputs = check_outputs(options, order.edit.takes)
+    with progress_bar(order.edit.name) as listen:
+        made = (edit_on_server if options.server else edit_here)(options, order, listen)
+    spliced = [finish(order, take, getattr(options, "splice", False)) for take in made.takes]
+    written = []
+    for path, take, samples in zip(outputs, made.takes, spliced, strict=False):
+        write(path, samples, take.rate, overwrite=options.force)
+        written.append(_row(path, take, samples))
+    if options.plot:
+        draw(
+            Path(options.plot), order, spliced[0], made.takes[0], getattr(options, "splice", False)
+        )
+    report(options, made, written, time.monotonic() - began_s)
+
+
+def read_order(options: argparse.Namespace) -> Order:
+    """What the options ask for, checked."""
+    if options.command == "generate":
+        return Order(make_edit("generate", edit_values(options, 0, 0)))
+    clip = Path(options.clip)
+    rate = read(clip, 0, 1, context_s=0.0).rate
+    start_frames, frames = parse_span(options.start, options.end, rate)
+    edit = make_edit(options.command, edit_values(options, rate, start_frames))
+    return Order(edit, clip, start_frames, frames)
+
+
+def check_outputs(options: argparse.Namespace, n_takes: int) -> list[Path]:
+    """Where the takes go, or a RequestError before any work is done."""
+    first = Path(options.output)
+    if first.suffix.lower() != ".wav":
+        raise RequestError("bad-value", f"the output is {first.name}; takes are written as .wav")
+    outputs = [first, *(first.with_suffix(f".{i}.wav") for i in range(2, n_takes + 1))]
+    pictures = [Path(options.plot)] if options.plot else []
+    if pictures and pictures[0].suffix.lower() != ".png":
+        raise RequestError("bad-value", f"the plot is {pictures[0].name}; it is drawn as .png")
+    for path in outputs + pictures:
+        if path.exists() and not options.force:
+            raise RequestError("conflict", f"{path} exists; choose another name or give --force")
+        if not path.absolute().parent.is_dir():
+            raise RequestError(
+                "no-such-file", f"{path.absolute().parent} is no folder; make it first"
+            )
+    return outputs
+
+
+def edit_here(options: argparse.Namespace, order: Order, listen: Listen) -> Made:
+    """The edit in this process."""
+    region = None
+    if order.clip:
+        region = read(order.clip, order.start_frames, order.frames)
+    listen(0.0, "loading")
+    from engine import Engine
+
+    engine = Engine.load(options.model or DEFAULT_MODEL, device=options.device or "auto")
+
+    def progress(point: Progress) -> None:
+        listen(point.fraction, point.stage)
+
+    takes = engine.takes(region, order.edit, progress)
+    return Made(takes, engine.name, str(engine.device))
+
+
+def edit_on_server(options: argparse.Namespace, order: Order, listen: Listen) -> Made:
+    """The edit through a running server, over OSC."""
+    from daw_bridge.client import Client, TakeFile
+
+    if options.device:
+        raise RequestError("bad-value", "--device is the server's to choose; leave it out")
+    model = options.model
+    if model and Path(model).exists():
+        model = str(Path(model).absolute())  # the server runs in another folder
+    with Client.connect(options.state_dir, name="retake cli") as client:
+        hello = client.hello()
+        job = client.submit(**server_keys(order), model=model)
+        try:
+            files = client.wait(job, lambda fraction, stage, left_s: listen(fraction, stage))
+        except KeyboardInterrupt:
+            client.cancel(job)
+            raise
+
+    def take(file: TakeFile) -> Take:
+        score = None if np.isnan(file.score) else file.score
+        return Take(read(file.path, context_s=0.0).samples, file.rate, file.seed, score)
+
+    return Made([take(file) for file in files], options.model or hello.model, hello.device)
+
+
+def server_keys(order: Order) -> dict[str, Any]:
+    """The order as submit's keys."""
+    keys: dict[str, Any] = {"edit": order.edit.name}
+    if order.clip:
+        keys |= {"path": str(order.clip.absolute()), "start": order.start_frames}
+        keys["frames"] = order.frames
+    for parameter in order.edit.parameters():
+        value = getattr(order.edit, parameter.name)
+        if parameter.kind == "holes":
+            keys["hole"] = [hole_text(hole) for hole in value]
+        elif parameter.kind == "curve":
+            keys["curve"] = " ".join(f"{at!r}:{strength!r}" for at, strength in value)
+        else:
+            keys[parameter.name] = value
+    return keys
+
+
+def hole_text(hole: Hole) -> str:
+    """A hole as the wire carries it."""
+    text = f"{hole.start_frames}:{hole.frames}"
+    if hole.is_full_band:
+        return text
+    low, high = (f"{hz!r}" if hz is not None else "" for hz in (hole.low_hz, hole.high_hz))
+    return f"{text}:{low}:{high}"
+
+
+def finish(order: Order, take: Take, splice: bool) -> Samples:
+    """The take's samples, or the whole clip with the take where its region was."""
+    if not splice or not order.clip:
+        return take.samples
+    clip = read(order.clip, context_s=0.0)
+    n_frames = clip.n_frames - order.start_frames if order.frames is None else order.frames
+    return spliced(clip, order.start_frames, n_frames, take.samples)
+
+
+def spliced(clip: Region, start_frames: int, frames: int, new: Samples) -> Samples:
+    """The clip with `frames` frames replaced by `new`, which may be longer; the rest as it was.
+
+    Where `new` is as long as what it replaces, its first and last 5 ms are blended with that, so
+    that nothing clicks; frames that are equal stay equal to the bit.
+    """
+    stop_frames = start_frames + frames
+    before, old, after = np.split(clip.samples, [start_frames, stop_frames])
+    if len(new) == frames:
+        weight = np.ones((frames, 1), np.float32)
+        n_fade = min(round(SPLICE_FADE_S * clip.rate), frames // 2)
+        rise = ((np.arange(n_fade, dtype=np.float32) + 1) / (n_fade + 1))[:, np.newaxis]
+        if len(before):
+            weight[:n_fade] = rise
+        if len(after):
+            weight[frames - n_fade :] = rise[::-1]
+        new = np.where(weight == 1, new, old + weight * (new - old))
+    return np.concatenate([before, new, after])
+
+
+@contextlib.contextmanager
+def progress_bar(title: str) -> Iterator[Listen]:
+    """A bar on stderr where that is a terminal; silence elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda fraction, stage: None
+        return
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    form = "{desc:28} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+    with tqdm(total=1.0, desc=title, leave=False, bar_format=form) as bar:
+
+        def listen(fraction: float, stage: str) -> None:
+            bar.set_description_str(f"{title}: {stage}", refresh=False)
+            bar.update(fraction - bar.n)
+
+        yield listen
+
+
+def draw(path: Path, order: Order, result: Samples, take: Take, splice: bool) -> None:
+    """The picture of what was done; a failure to draw doesn't cost the takes."""
+    from server.plot import Picture, plot
+
+    source = None
+    n_source = len(result)
+    if order.clip:
+        whole = read(order.clip, 0, None, 0.0)
+        frames = whole.n_frames - order.start_frames if order.frames is None else order.frames
+        stop_frames = order.start_frames + frames
+        source = whole.samples if splice else whole.samples[order.start_frames : stop_frames]
+        n_source = frames
+    start_frames = order.start_frames if splice else 0
+    holes = tuple(getattr(order.edit, "holes", ()))
+    picture = Picture(
+        source=source,
+        result=result,
+        rate=take.rate,
+        start_frames=start_frames,
+        source_frames=n_source,
+        result_frames=len(take.samples),
+        holes=holes,
+        title=title_of(order),
+    )
+    try:
+        plot(picture, path)
+    except OSError as error:
+        raise FaultError("out-of-disk", f"{path} can't be written: {error.strerror}") from error
+
+
+def title_of(order: Order) -> str:
+    """What the picture is called."""
+    name = order.clip.name if order.clip else ""
+    prompt = f"“{order.edit.prompt}”" if order.edit.prompt else ""
+    strength = getattr(order.edit, "strength", None)
+    dose = f"strength {strength:g}" if strength is not None and not order.edit.is_identity else ""
+    return " · ".join(part for part in (order.edit.name, name, prompt, dose) if part)
+
+
+def _row(path: Path, take: Take, samples: Samples) -> dict[str, Any]:
+    n_frames, n_channels = samples.shape
+    sizes = {"frames": n_frames, "rate": take.rate, "channels": n_channels}
+    return {"path": str(path), **sizes, "seed": take.seed, "score": take.score}
+
+
+def report(
+    options: argparse.Namespace, made: Made, rows: list[dict[str, Any]], seconds: float
+) -> None:
+    """The result on stdout: one line a take, or one JSON object."""
+    if options.json:
+        facts = {"edit": options.command, "model": made.model, "device": made.device}
+        print(json.dumps({**facts, "seconds": round(seconds, 3), "takes": rows}))
+        return
+    for row in rows:
+        length_s = row["frames"] / row["rate"]
+        score = "" if row["score"] is None else f", CLAP {row['score']:.3f}"
+        print(
+            f"{row['path']}: {length_s:.3f} s, {row['channels']} ch at {row['rate']} Hz, "
+            f"seed {row['seed']}{score}"
+        )

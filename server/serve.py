@@ -1,0 +1,163 @@
+"""`retake serve`: the doors opened, the worker started, and everything closed again in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from server.app import App
+from server.config import Config, OneServer, make_private_folder, new_token, write_private
+from server.jobs import Jobs
+from server.messages import PROTOCOL_VERSION
+from server.supervisor import LocalExecutor, worker_command
+from server.transports import StreamDoor, UdpDoor
+
+log = logging.getLogger("retake.server")
+
+#: Unix socket paths are short: 104 bytes on macOS, 108 on Linux, both with a closing NUL.
+MAX_SOCKET_PATH_BYTES = 103
+
+
+def retake_version() -> str:
+    """The installed version, or "dev" where Retake runs uninstalled."""
+    try:
+        return version("retake")
+    except PackageNotFoundError:
+        return "dev"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `retake serve` is told. Ports of 0 take any free one."""
+
+    folder: Path
+    udp_port: int = 9140
+    tcp_port: int = 9141
+    model: str = "pocket"
+    device: str = "auto"
+    command: Sequence[str] = field(default=())  # starts the worker; the real one if empty
+
+
+class Server:
+    """A server in one state folder, from open to close."""
+
+    def __init__(self, settings: Settings) -> None:
+        folder = make_private_folder(settings.folder)
+        self._folder = folder
+        self._lock = OneServer(folder)
+        self._lock.take()
+        self._settings = settings
+        self._spool = make_private_folder(folder / "spool")
+        self._jobs = Jobs(folder / "jobs.sqlite")
+        if self._jobs.moved_aside:
+            log.error(
+                "jobs.sqlite was damaged; it is kept as %s, takes stay", self._jobs.moved_aside
+            )
+        command = settings.command or worker_command(settings.model, settings.device)
+        self._executor = LocalExecutor(command, settings.model, self._spool)
+        self._token = new_token()
+        self.app = App(self._jobs, self._executor, self._spool, self._token, retake_version())
+        self._udp, self._tcp, self._unix = (
+            UdpDoor(self.app),
+            StreamDoor(self.app),
+            StreamDoor(self.app),
+        )
+        self._work: asyncio.Task[None] | None = None
+
+    async def open(self) -> Config:
+        """Start the worker, open the doors, write server.conf."""
+        await self._executor.start()
+        await self._udp.open(self._settings.udp_port)
+        await self._tcp.open_tcp(self._settings.tcp_port)
+        socket = await self._open_unix()
+        spool, pid = str(self._spool), os.getpid()
+        config = Config(
+            pid,
+            retake_version(),
+            PROTOCOL_VERSION,
+            self._udp.port,
+            self._tcp.port,
+            socket,
+            spool,
+            self._token,
+        )
+        write_private(self._folder / "server.conf", config.text())
+        self._work = asyncio.create_task(self.app.work())
+        log.info("listening on udp %d, tcp %d%s", config.udp, config.tcp, socket and f", {socket}")
+        return config
+
+    async def _open_unix(self) -> str:
+        path = self._folder / "server.sock"
+        if sys.platform == "win32" or len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
+            return ""
+        await self._unix.open_unix(path)
+        return str(path)
+
+    async def wait(self) -> None:
+        """Until the work ends: `app.stop()` was called and the running job is over."""
+        assert self._work
+        await self._work
+
+    async def close(self) -> None:
+        """Stop at once; a job that runs is taken up again by the next server."""
+        with contextlib.suppress(FileNotFoundError):
+            (self._folder / "server.conf").unlink()
+        if self._work:
+            self._work.cancel()
+            await asyncio.gather(self._work, return_exceptions=True)
+        for door in (self._udp, self._tcp, self._unix):
+            await door.close()
+        with contextlib.suppress(OSError):
+            (self._folder / "server.sock").unlink(missing_ok=True)
+        await self._executor.stop()
+        self._jobs.close()
+        self._lock.free()
+
+
+async def _serve(settings: Settings) -> None:
+    server = Server(settings)
+    work = None
+    try:
+        await server.open()
+        work = asyncio.ensure_future(server.wait())
+        _stop_on_signals(server.app, work)
+        await asyncio.gather(work, return_exceptions=True)
+        if not work.cancelled():
+            work.result()
+    finally:
+        await server.close()
+
+
+def _stop_on_signals(app: App, work: asyncio.Future[None]) -> None:
+    """The first Ctrl-C stops after the running job, the second at once; SIGTERM at once."""
+    loop = asyncio.get_running_loop()
+    n_asked = 0
+
+    def ask() -> None:
+        nonlocal n_asked
+        n_asked += 1
+        if n_asked == 1:
+            log.info("stopping after the running job; once more to stop at once")
+            app.stop()
+        else:
+            work.cancel()
+
+    if sys.platform == "win32":
+        signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(ask))
+    else:
+        loop.add_signal_handler(signal.SIGINT, ask)
+        loop.add_signal_handler(signal.SIGTERM, work.cancel)
+
+
+def serve(settings: Settings) -> None:
+    """Run a server in this process until it is stopped."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    asyncio.run(_serve(settings))
