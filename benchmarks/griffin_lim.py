@@ -25,7 +25,9 @@ class GriffinLim:
         front = LogMel()
         self.n_fft, self.hop = front.n_fft, front.hop
         self.window = front.window
-        self.filters = mel_filters(front.rate, front.n_fft, front.n_mels, 0.0, front.rate / 2)
+        self.filters = mel_filters(
+            front.rate, front.n_fft, front.n_mels, 0.0, front.rate / 2
+        ).float()
 
     def __call__(self, mel: Tensor) -> Tensor:
         """Wave, shape = (n_batch, n_frames * hop), of a log-mel, shape = (n_batch, n_frames,

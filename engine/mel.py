@@ -18,8 +18,13 @@ FLOOR = 1e-5
 
 
 @lru_cache(maxsize=8)
-def mel_filters(rate: int, n_fft: int, n_mels: int, low_hz: float, high_hz: float) -> Tensor:
-    """Slaney mel filters, shape = (n_fft // 2 + 1, n_mels), float32."""
+def mel_filters(
+    rate: int, n_fft: int, n_mels: int, low_hz: float, high_hz: float, scale: str = "slaney"
+) -> Tensor:
+    """Mel filters, shape = (n_fft // 2 + 1, n_mels), float64.
+
+    `scale` is "slaney" (librosa's scale and areas) or "htk" (torchaudio's, peaks of 1).
+    """
     from transformers.audio_utils import mel_filter_bank
 
     bank = mel_filter_bank(
@@ -28,10 +33,10 @@ def mel_filters(rate: int, n_fft: int, n_mels: int, low_hz: float, high_hz: floa
         min_frequency=low_hz,
         max_frequency=high_hz,
         sampling_rate=rate,
-        norm="slaney",
-        mel_scale="slaney",
+        norm="slaney" if scale == "slaney" else None,
+        mel_scale=scale,
     )
-    return torch.from_numpy(bank).float()
+    return torch.from_numpy(bank).double()
 
 
 class LogMel(nn.Module):
@@ -55,7 +60,7 @@ class LogMel(nn.Module):
         super().__init__()
         self.rate, self.hop, self.n_mels, self.n_fft = rate, hop, n_mels, n_fft
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
-        filters = mel_filters(rate, n_fft, n_mels, 0.0, rate / 2)
+        filters = mel_filters(rate, n_fft, n_mels, 0.0, rate / 2).float()
         self.register_buffer("filters", filters, persistent=False)
 
     def forward(self, wave: Tensor) -> Tensor:
@@ -97,6 +102,10 @@ class ClapMel(nn.Module):
         The band.
     window_samples : int
         Length every clip is brought to.
+    scale : str
+        As in `mel_filters`.
+    dtype : torch.dtype
+        float64 for answers that don't depend on the machine, float32 for training.
     """
 
     def __init__(
@@ -108,17 +117,29 @@ class ClapMel(nn.Module):
         low_hz: float = 0.0,
         high_hz: float = 8000.0,
         window_samples: int = 80000,
+        scale: str = "slaney",
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.rate, self.hop, self.n_fft, self.window_samples = rate, hop, n_fft, window_samples
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
-        filters = mel_filters(rate, n_fft, n_mels, low_hz, high_hz)
+        window = torch.hann_window(n_fft, dtype=dtype)
+        self.register_buffer("window", window, persistent=False)
+        filters = mel_filters(rate, n_fft, n_mels, low_hz, high_hz, scale).to(dtype)
         self.register_buffer("filters", filters, persistent=False)
 
     def forward(self, wave: Tensor) -> Tensor:
-        """Features, shape = (n_batch, 1, n_frames, n_mels), of waves, shape = (n_batch,
-        n_samples)."""
-        wave = self._fit(wave)
+        """Features of waves; NaN gives NaN, silence gives -100 dB.
+
+        Parameters
+        ----------
+        wave : Tensor, shape = (n_batch, n_samples)
+            At least one sample.
+
+        Returns
+        -------
+        features : Tensor, shape = (n_batch, 1, n_frames, n_mels)
+        """
+        wave = self._fit(wave.to(self.filters.dtype))
         spectrum = torch.stft(
             wave, self.n_fft, self.hop, window=self.window, return_complex=True, pad_mode="reflect"
         )

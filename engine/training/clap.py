@@ -3,6 +3,7 @@ one."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -246,13 +247,16 @@ def _tokenizer(captions: list[str], folder: Path) -> BertTokenizerFast:
 def _lessons(
     tokenizer: BertTokenizerFast, captions: list[str], folder: Path
 ) -> tuple[list[str], NDArray[np.float16]]:
-    """Texts of the vocabulary and of the captions, with the teacher's embeddings, cached in
-    `folder`."""
-    rng = np.random.default_rng(0)
-    unique = sorted(set(captions))
-    some = [unique[i] for i in rng.permutation(len(unique))[:TEACHER_TEXTS]]
-    texts = vocabulary_texts(tokenizer, TEACHER_TEXTS) + some
-    cache = folder / "lessons.npy"
-    if not cache.exists() or len(np.load(cache, mmap_mode="r")) != len(texts):
-        np.save(cache, teach(texts))
-    return texts, np.load(cache, mmap_mode="r")
+    """Texts of the vocabulary and of the captions, with the teacher's embeddings.
+
+    Computed once a run and kept in `folder`, whatever clips the corpus gains later.
+    """
+    texts_path, lessons_path = folder / "lessons.json", folder / "lessons.npy"
+    if not texts_path.exists():
+        rng = np.random.default_rng(0)
+        unique = sorted(set(captions))
+        some = [unique[i] for i in rng.permutation(len(unique))[:TEACHER_TEXTS]]
+        texts = vocabulary_texts(tokenizer, TEACHER_TEXTS) + some
+        np.save(lessons_path, teach(texts))
+        texts_path.write_text(json.dumps(texts))
+    return json.loads(texts_path.read_text()), np.load(lessons_path, mmap_mode="r")

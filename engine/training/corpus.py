@@ -165,6 +165,15 @@ def _is_whole(folder: Path, prefix: str, shard: int) -> bool:
     return (folder / f"{prefix}-{shard:04d}.json").exists()
 
 
+#: How much more often a recording is drawn than a synthetic clip of the same length.
+RECORDED_WEIGHT = 10.0
+
+
+def _length_weight(entry: Entry) -> float:
+    """Long clips are drawn more often than short ones, but not in proportion."""
+    return float(np.sqrt(np.clip(entry.n_samples / RATE, 0.3, 10.0)))
+
+
 class Corpus:
     """Clips of a corpus folder, memory-mapped.
 
@@ -180,20 +189,16 @@ class Corpus:
 
     def __init__(self, folder: Path, held_out: bool = False, only: str = "") -> None:
         self.clips: list[tuple[np.memmap, Entry]] = []
+        weights = []
         for path in sorted(folder.glob(f"{only}*.json")):
             samples = np.memmap(path.with_suffix(".i16"), dtype=np.int16, mode="r")
-            self.clips += [
-                (samples, entry) for entry in _entries(path) if entry.held_out == held_out
-            ]
+            weight = RECORDED_WEIGHT if path.stem == "recorded" else 1.0
+            entries = [entry for entry in _entries(path) if entry.held_out == held_out]
+            self.clips += [(samples, entry) for entry in entries]
+            weights += [weight * _length_weight(entry) for entry in entries]
         if not self.clips:
             raise FileNotFoundError(f"no clips in {folder}; run: retake train corpus")
-        lengths = np.array([entry.n_samples for _, entry in self.clips], dtype=np.float64)
-        #: Long clips are drawn more often than short ones, but not in proportion.
-        weights = np.sqrt(np.clip(lengths / RATE, 0.3, 10.0))
-        weights *= np.where(
-            [e.source.startswith("clips/") for _, e in self.clips], RECORDED_WEIGHT, 1.0
-        )
-        self.weights = weights / weights.sum()
+        self.weights = np.array(weights) / np.sum(weights)
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -220,10 +225,6 @@ class Corpus:
             start = entry.offset + int(rng.integers(slack + 1))
             return samples[start : start + n_samples].astype(np.float32) / 32767
         return place(self.wave(index), n_samples, rng)
-
-
-#: How much more often a recording is drawn than a synthetic clip of the same length.
-RECORDED_WEIGHT = 4.0
 
 
 def place(wave: Wave, n_samples: int, rng: np.random.Generator) -> Wave:

@@ -1,0 +1,226 @@
+"""Model domain to host domain: the second of the two doors, where the host's promises are kept.
+
+Every function takes the vocoder's wave for the whole span of a `ModelInput`, at the checkpoint's
+rate, and gives samples at the region's rate with exactly the frames asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.air import add_air
+from engine.edits import Hole
+from engine.errors import FaultError
+from engine.highs import check_cutoff, find_cutoff, high_change
+from engine.holes import fade_open_end, fill_holes, fill_new, loop_region
+from engine.hybrid import Spectra, hybrid_change
+from engine.levels import ChannelWeights
+from engine.loudness import matching_gain, rms
+from engine.model_input import PEAK, ModelInput, model_input
+from engine.region import Region
+from engine.resample import fit_length, resample
+from engine.samples import Samples, blocks
+
+__all__ = [
+    "ModelInput",
+    "Spectra",
+    "check_cutoff",
+    "find_cutoff",
+    "loop_region",
+    "model_input",
+    "render_bandwidth",
+    "render_continue",
+    "render_generate",
+    "render_holes",
+    "render_loop",
+    "render_transfer",
+]
+
+
+def render_transfer(
+    region: Region,
+    model: ModelInput,
+    wave: Samples,
+    spectra: Spectra,
+    how: str = "hybrid",
+    mix: float = 1.0,
+) -> Samples:
+    """A transferred region, at the source's loudness.
+
+    Parameters
+    ----------
+    region : Region
+    model : ModelInput
+        What the model heard.
+    wave : ndarray of float32, shape = (n_samples,)
+        The vocoder's answer for the whole span of `model`.
+    spectra : Spectra
+        Decoded mels of source and result over the same span.
+    how : str
+        "hybrid": the model's change applied to the source itself; "vocoder": the model's own sound.
+    mix : float
+        Share of the new sound; 0 gives the region's own samples.
+
+    Returns
+    -------
+    samples : ndarray of float32, shape = (n_frames, n_channels)
+
+    Raises
+    ------
+    FaultError
+        `internal`: the model answered with NaN, or with silence where the source sounds.
+    """
+    if mix == 0.0:
+        return np.array(region.samples)
+    fresh = host_wave(model, wave)
+    if model.samples.any() and not wave.any():
+        raise FaultError("internal", "the model answered with silence; try another seed")
+    if how == "hybrid":
+        _check_mels(spectra)
+        change = hybrid_change(region, model, fresh, spectra)
+    else:
+        fresh = add_air(fresh, region.samples, region.rate, model.rate)
+        change = ChannelWeights(region.samples, region.rate).spread(fresh)
+        change -= region.samples
+    change *= np.float32(mix)
+    change += region.samples
+    change *= np.float32(matching_gain(change, region.samples, region.rate))
+    return change
+
+
+def host_wave(model: ModelInput, wave: Samples) -> Samples:
+    """The part of a wave that lies in the region, at the host's rate and level.
+
+    Parameters
+    ----------
+    model : ModelInput
+    wave : ndarray of float32, shape = (n_samples,)
+
+    Returns
+    -------
+    fresh : ndarray of float32, shape = (region_frames,)
+    """
+    check_wave(wave)
+    wave = fit_length(wave, model.n_samples)
+    whole = resample(wave, model.rate, model.host_rate, model.span_frames)
+    inside = whole[model.before_frames : model.before_frames + model.region_frames]
+    return inside * np.float32(model.gain)
+
+
+def check_wave(wave: Samples) -> None:
+    """FaultError (`internal`) naming the first sample that is not finite."""
+    for start, stop in blocks(0, len(wave), 1):
+        bad = np.flatnonzero(~np.isfinite(wave[start:stop]))
+        if len(bad):
+            raise FaultError(
+                "internal",
+                f"the model answered with {wave[start + bad[0]]} at sample {start + bad[0]}; "
+                "try another seed, or fp32 instead of a shorter number format",
+            )
+
+
+def _check_mels(spectra: Spectra) -> None:
+    for mel in (spectra.mel_source, spectra.mel_result):
+        if not np.isfinite(mel).all():
+            raise FaultError(
+                "internal",
+                "the model's decoded mel is not finite; try another seed, or fp32 instead of a "
+                "shorter number format",
+            )
+
+
+def render_holes(
+    region: Region, model: ModelInput, wave: Samples, holes: Sequence[Hole], mix: float = 1.0
+) -> Samples:
+    """A region with its holes filled; outside them every sample is the region's own.
+
+    Raises
+    ------
+    RequestError
+        `bad-value`: a hole outside the region or its band.
+    FaultError
+        `internal`: the model answered with NaN.
+    """
+    if mix == 0.0:
+        return np.array(region.samples)
+    filled = fill_holes(region, host_wave(model, wave), holes, model.rate)
+    return _mixed(region, filled, mix)
+
+
+def _mixed(region: Region, filled: Samples, mix: float) -> Samples:
+    if mix != 1.0:
+        # Where both are the same the difference is 0 and the sum is the sample itself.
+        filled -= region.samples
+        filled *= np.float32(mix)
+        filled += region.samples
+    return filled
+
+
+def render_bandwidth(
+    region: Region, model: ModelInput, wave: Samples, cutoff_hz: float, mix: float = 1.0
+) -> Samples:
+    """A region with new highs above a cutoff; what it adds below is under -100 dB.
+
+    Raises
+    ------
+    RequestError
+        `bad-value`: a cutoff with no room above it.
+    FaultError
+        `internal`: the model answered with NaN.
+    """
+    if mix == 0.0:
+        return np.array(region.samples)
+    check_cutoff(region, cutoff_hz, model.rate)
+    change = high_change(region, host_wave(model, wave), cutoff_hz)
+    change *= np.float32(mix)
+    change += region.samples
+    return change
+
+
+def render_continue(
+    region: Region, model: ModelInput, wave: Samples, new_frames: int, direction: str = "after"
+) -> Samples:
+    """A region with `new_frames` more after its end, or before its start; its own part is
+    untouched.
+
+    `model` is made with `new_after_frames` (or `new_before_frames`) of the same number.
+
+    Returns
+    -------
+    samples : ndarray of float32, shape = (n_frames + new_frames, n_channels)
+    """
+    return fill_new(region, host_wave(model, wave), new_frames, direction, model.rate)
+
+
+def render_loop(
+    region: Region, rotated: Region, model: ModelInput, wave: Samples, seam: Hole, mix: float = 1.0
+) -> Samples:
+    """A region that repeats without a click: new sound in the seam, the rest untouched.
+
+    `rotated` and `seam` come from `loop_region`; `model` and `wave` belong to `rotated`.
+    """
+    filled = render_holes(rotated, model, wave, [seam], mix)
+    return np.roll(filled, -(region.n_frames // 2), axis=0)
+
+
+def render_generate(
+    wave: Samples, model_rate: int, rate: int, n_channels: int, n_frames: int
+) -> Samples:
+    """A generated clip: the same sound on every channel, peaks held under full scale.
+
+    Raises
+    ------
+    FaultError
+        `internal`: NaN, or silence.
+    """
+    check_wave(wave)
+    made = resample(wave, model_rate, rate, n_frames)[:, np.newaxis]
+    if n_frames > rate // 10 and rms(made) == 0.0:
+        raise FaultError("internal", "the model answered with silence; try another seed")
+    peak = float(np.abs(made).max(initial=0.0))
+    made = made * np.float32(min(1.0, PEAK / max(peak, PEAK)))
+    fade_open_end(made, rate, "after")
+    fade_open_end(made, rate, "before")
+    return np.repeat(made, n_channels, axis=1)

@@ -1,0 +1,559 @@
+"""The ten promises to the host, end to end, on whatever region a host may send.
+
+Most examples are short and run few steps: what is promised holds whether or not the take is good.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyloudnorm
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine import (
+    Bandwidth,
+    Continue,
+    Edit,
+    FaultError,
+    Generate,
+    Hole,
+    Inpaint,
+    Loop,
+    Region,
+    RequestError,
+    Transfer,
+    Vary,
+)
+from engine.loudness import rms
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+RATES = (8000, 11025, 16000, 22050, 32000, 44100, 48000, 96000, 192000)
+PROMPT = "heavy rain on a tin roof"
+
+
+def examples(count: int) -> Any:
+    """So many examples, the same ones each time, as slow as they need to be."""
+    return settings(
+        max_examples=count,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """The embedded checkpoint; a random one in a working copy that has none yet."""
+    from engine.checkpoint import POCKET
+
+    name = "pocket" if (POCKET / "unet").is_dir() else "tiny"
+    loaded: Engine = request.getfixturevalue(name)
+    return loaded
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A recipe for samples; hypothesis shows this and not the samples."""
+
+    rate: int
+    n_frames: int
+    n_channels: int
+    kind: str = "noise"
+    level: float = 0.1
+    context_frames: int = 0
+    seed: int = 0
+
+    def region(self, gain: float = 1.0) -> Region:
+        """The region the recipe describes."""
+        n_all = self.n_frames + 2 * self.context_frames
+        samples = (self._shape(n_all) * self.level * gain).astype(np.float32)
+        first, last = self.context_frames, self.context_frames + self.n_frames
+        return Region(samples[first:last], self.rate, samples[:first], samples[last:])
+
+    def _shape(self, n_frames: int) -> np.ndarray:
+        rng = np.random.default_rng(self.seed)
+        noise = rng.standard_normal((n_frames, self.n_channels))
+        time_s = np.arange(n_frames)[:, None] / self.rate
+        if self.kind == "tone":
+            return np.sin(2 * np.pi * (300 + 200 * time_s) * time_s) + 0.01 * noise
+        if self.kind == "beats":  # bursts of noise, four a second
+            since_s = np.mod(time_s + 0.1, 0.25)
+            return noise * np.exp(-since_s / 0.02) * (since_s > 0.0005)
+        return noise
+
+
+def sounds(longest_s: float = 1.0, most_channels: int = 8) -> st.SearchStrategy[Sound]:
+    """Regions of any rate, length and number of channels."""
+
+    def of_rate(rate: int) -> st.SearchStrategy[Sound]:
+        lengths = st.one_of(st.integers(1, 50), st.integers(1, int(longest_s * rate)))
+        return st.builds(
+            Sound,
+            rate=st.just(rate),
+            n_frames=lengths,
+            n_channels=st.integers(1, most_channels),
+            kind=st.sampled_from(["noise", "tone", "beats"]),
+            level=st.sampled_from([0.5, 0.1, 1e-3]),
+            context_frames=st.sampled_from([0, 0, 1, 2000]),
+            seed=st.integers(0, 99),
+        )
+
+    return st.one_of(st.sampled_from(RATES), st.integers(8000, 192000)).flatmap(of_rate)
+
+
+@st.composite
+def holes(draw: st.DrawFn, n_frames: int) -> tuple[Hole, ...]:
+    """One to three holes inside so many frames, some of a band."""
+    made = []
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, n_frames - 1))
+        frames = draw(st.integers(1, n_frames - start))
+        bands = [(None, None), (None, None), (300.0, 1500.0), (None, 900.0), (1000.0, None)]
+        made.append(Hole(start, frames, *draw(st.sampled_from(bands))))
+    return tuple(made)
+
+
+@st.composite
+def cases(draw: st.DrawFn, longest_s: float = 1.0) -> tuple[Sound, Edit]:
+    """A region and an edit of it, any of the six that take one."""
+    sound = draw(sounds(longest_s))
+    common: dict[str, Any] = {
+        "prompt": draw(st.sampled_from(["", PROMPT])),
+        "steps": 2,
+        "seed": draw(st.integers(0, 9)),
+        "mix": draw(st.sampled_from([1.0, 1.0, 0.4])),
+    }
+    render = draw(st.sampled_from(["hybrid", "vocoder"]))
+    strength = draw(st.sampled_from([0.1, 0.5, 1.0]))
+    edits: list[Edit] = [
+        Transfer(strength=strength, render=render, **common),
+        Vary(amount=strength, render=render, **common),
+        Inpaint(holes=draw(holes(sound.n_frames)), **common),
+        Bandwidth(cutoff=2500.0, **common),
+        Continue(
+            seconds=draw(st.sampled_from([0.001, 0.02, 0.7])),
+            direction=draw(st.sampled_from(["after", "before"])),
+            **common,
+        ),
+        Loop(seam=draw(st.sampled_from([0.01, 0.3, 30.0])), **common),
+    ]
+    return sound, draw(st.sampled_from(edits))
+
+
+def db(ratio: float) -> float:
+    """A ratio of magnitudes in decibels."""
+    return 20 * float(np.log10(max(ratio, 1e-30)))
+
+
+# 1. Length
+
+
+@examples(60)
+@given(case=cases())
+def test_a_take_has_exactly_the_frames_asked_for(engine: Engine, case: tuple[Sound, Edit]) -> None:
+    sound, edit = case
+    take = engine.edit(sound.region(), edit)
+    n_new = max(1, round(edit.seconds * sound.rate)) if isinstance(edit, Continue) else 0
+    assert take.samples.shape == (sound.n_frames + n_new, sound.n_channels)
+    assert take.samples.dtype == np.float32
+    assert take.rate == sound.rate
+    assert np.isfinite(take.samples).all()
+
+
+@examples(15)
+@given(
+    seconds=st.floats(0.001, 1.5),
+    rate=st.one_of(st.sampled_from(RATES), st.integers(8000, 192000)),
+    channels=st.integers(1, 8),
+)
+def test_a_generated_clip_has_exactly_the_frames_asked_for(
+    engine: Engine, seconds: float, rate: int, channels: int
+) -> None:
+    edit = Generate(prompt=PROMPT, seconds=seconds, rate=rate, channels=channels, steps=2)
+    take = engine.edit(None, edit)
+    assert take.samples.shape == (max(1, round(seconds * rate)), channels)
+    assert take.rate == rate
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rate", "seconds", "n_channels"), [(44100, 180, 2), (192000, 20, 2)])
+def test_three_minutes_have_exactly_their_frames(
+    engine: Engine, rate: int, seconds: int, n_channels: int
+) -> None:
+    sound = Sound(rate, seconds * rate + 1, n_channels, "beats")
+    take = engine.edit(sound.region(), Transfer(prompt=PROMPT, strength=0.5, steps=1))
+    assert take.samples.shape == (sound.n_frames, n_channels)
+    assert np.isfinite(take.samples).all()
+
+
+# 2. Place
+
+
+def envelope(samples: np.ndarray, rate: int) -> np.ndarray:
+    """Level over time in steps of a quarter of a millisecond."""
+    step = rate // 4000
+    power = np.square(samples, dtype=np.float64).sum(axis=1)
+    power = power[: len(power) // step * step].reshape(-1, step).mean(axis=1)
+    return np.sqrt(power)
+
+
+@examples(10)
+@given(
+    rate=st.sampled_from(RATES),
+    n_channels=st.integers(1, 2),
+    strength=st.floats(0.02, 0.3),
+    seed=st.integers(0, 50),
+)
+def test_onsets_stay_where_they_are(
+    engine: Engine, rate: int, n_channels: int, strength: float, seed: int
+) -> None:
+    sound = Sound(rate, 2 * rate, n_channels, "beats", seed=seed)
+    region = sound.region()
+    take = engine.edit(region, Transfer(prompt=PROMPT, strength=strength, steps=3, seed=seed))
+    before, after = (envelope(s, rate) for s in (region.samples, take.samples))
+    before, after = before - before.mean(), after - after.mean()
+    lags = range(-80, 81)  # 20 ms each way
+    likeness = [float((np.roll(before, lag) * after)[80:-80].sum()) for lag in lags]
+    assert abs(lags[int(np.argmax(likeness))]) <= rate / (rate // 4000) / 1000
+
+
+# 3. Outside the mask nothing changes
+
+
+@examples(40)
+@given(data=st.data(), sound=sounds(2.0))
+def test_outside_the_holes_every_sample_is_the_same(
+    engine: Engine, data: st.DataObject, sound: Sound
+) -> None:
+    region = sound.region()
+    chosen = data.draw(holes(sound.n_frames))
+    take = engine.edit(region, Inpaint(holes=chosen, prompt=PROMPT, steps=2))
+    outside = np.ones(sound.n_frames, bool)
+    for hole in chosen:
+        outside[hole.start_frames : hole.stop_frames] = False
+    assert (take.samples[outside] == region.samples[outside]).all()
+
+
+@examples(20)
+@given(sound=sounds(1.0), direction=st.sampled_from(["after", "before"]))
+def test_a_longer_clip_keeps_every_sample(engine: Engine, sound: Sound, direction: str) -> None:
+    region = sound.region()
+    take = engine.edit(region, Continue(seconds=0.5, direction=direction, steps=2))
+    n = sound.n_frames
+    assert (
+        (take.samples[:n] if direction == "after" else take.samples[-n:]) == region.samples
+    ).all()
+    new = take.samples[n:] if direction == "after" else take.samples[:-n]
+    assert rms(new) > 0.0
+
+
+@examples(20)
+@given(sound=sounds(2.0), seam=st.floats(0.01, 0.5))
+def test_outside_a_loops_seam_every_sample_is_the_same(
+    engine: Engine, sound: Sound, seam: float
+) -> None:
+    region = sound.region()
+    take = engine.edit(region, Loop(seam=seam, steps=2))
+    half = round(seam * sound.rate) // 2 + 1
+    assert (take.samples[half:-half] == region.samples[half:-half]).all()
+
+
+# 4. Lows stay
+
+
+@examples(20)
+@given(sound=sounds(1.5), share=st.floats(0.1, 0.9))
+def test_bandwidth_adds_nothing_under_the_cutoff(
+    engine: Engine, sound: Sound, share: float
+) -> None:
+    region = sound.region()
+    cutoff_hz = max(200.0, share * min(sound.rate, engine.rate) / 2)
+    take = engine.edit(region, Bandwidth(cutoff=cutoff_hz, steps=2))
+    change = take.samples.astype(np.float64) - region.samples
+    low = np.fft.rfftfreq(sound.n_frames, 1 / sound.rate) <= cutoff_hz
+    added = np.abs(np.fft.rfft(change, axis=0))[low]
+    present = np.abs(np.fft.rfft(region.samples.astype(np.float64), axis=0))
+    assert np.square(added).sum() <= 1e-8 * np.square(present).sum()
+
+
+# 5. Zero is nothing
+
+
+@examples(40)
+@given(sound=sounds(3.0), data=st.data())
+def test_zero_gives_the_same_bits(engine: Engine, sound: Sound, data: st.DataObject) -> None:
+    region = sound.region()
+    nothing: list[Edit] = [
+        Transfer(prompt=PROMPT, strength=0.0),
+        Transfer(prompt=PROMPT, strength=0.9, mix=0.0),
+        Transfer(prompt=PROMPT, curve=((0.0, 0.0), (1.0, 0.0))),
+        Vary(amount=0.0),
+        Vary(mix=0.0),
+        Inpaint(holes=data.draw(holes(sound.n_frames)), mix=0.0),
+        Bandwidth(cutoff=3000.0, mix=0.0),
+        Loop(mix=0.0),
+    ]
+    for edit in nothing:
+        take = engine.edit(region, edit)
+        assert take.samples.tobytes() == region.samples.tobytes()
+
+
+# 6. Gain
+
+
+@examples(20)
+@given(case=cases(), gain_db=st.floats(-40, 24))
+def test_scaling_the_input_scales_the_take(
+    engine: Engine, case: tuple[Sound, Edit], gain_db: float
+) -> None:
+    sound, edit = case
+    gain = 10 ** (gain_db / 20)
+    plain = engine.edit(sound.region(), edit).samples
+    scaled = engine.edit(sound.region(gain), edit).samples
+    assert db(rms(scaled) / rms(plain)) == pytest.approx(gain_db, abs=0.5)
+
+
+@examples(12)
+@given(
+    rate=st.sampled_from(RATES),
+    seconds=st.floats(0.1, 3.0),
+    n_channels=st.integers(1, 3),
+    kind=st.sampled_from(["noise", "tone", "beats"]),
+    strength=st.floats(0.1, 1.0),
+    render=st.sampled_from(["hybrid", "vocoder"]),
+)
+def test_a_transfer_is_as_loud_as_its_source(
+    engine: Engine,
+    rate: int,
+    seconds: float,
+    n_channels: int,
+    kind: str,
+    strength: float,
+    render: str,
+) -> None:
+    region = Sound(rate, round(seconds * rate), n_channels, kind).region()
+    take = engine.edit(region, Transfer(prompt=PROMPT, strength=strength, render=render, steps=2))
+    if seconds < 0.4:
+        assert db(rms(take.samples) / rms(region.samples)) == pytest.approx(0, abs=0.5)
+        return
+    meter = pyloudnorm.Meter(rate)
+    lufs = [meter.integrated_loudness(np.float64(s)) for s in (take.samples, region.samples)]
+    assert lufs[0] == pytest.approx(lufs[1], abs=0.5)
+
+
+@examples(10)
+@given(
+    rate=st.sampled_from(RATES),
+    level=st.sampled_from([0.3, 1e-3]),
+    hole_s=st.floats(0.2, 1.0),
+    seed=st.integers(0, 20),
+)
+def test_a_hole_meets_the_level_around_it(
+    engine: Engine, rate: int, level: float, hole_s: float, seed: int
+) -> None:
+    region = Sound(rate, 2 * rate, 2, "noise", level, seed=seed).region()
+    hole = Hole(rate // 2, round(hole_s * rate))
+    take = engine.edit(region, Inpaint(holes=(hole,), seed=seed, steps=4))
+    edge = rate // 10
+    for inside in (
+        take.samples[hole.start_frames : hole.start_frames + edge],
+        take.samples[hole.stop_frames - edge : hole.stop_frames],
+    ):
+        assert db(rms(inside) / rms(region.samples)) == pytest.approx(0, abs=4.0)
+
+
+# 7. Channels
+
+
+@examples(25)
+@given(case=cases())
+def test_swapped_channels_give_a_swapped_take(engine: Engine, case: tuple[Sound, Edit]) -> None:
+    sound, edit = case
+    region = sound.region()
+    turned = Region(
+        *(region.samples[:, ::-1], region.rate),
+        *(region.before[:, ::-1], region.after[:, ::-1]),
+    )
+    plain, swapped = engine.edit(region, edit), engine.edit(turned, edit)
+    assert (swapped.samples == plain.samples[:, ::-1]).all()
+
+
+@examples(20)
+@given(case=cases(), n_channels=st.integers(2, 8))
+def test_equal_channels_stay_equal(
+    engine: Engine, case: tuple[Sound, Edit], n_channels: int
+) -> None:
+    sound, edit = case
+    mono = sound.region()
+    before, samples, after = (
+        np.repeat(s[:, :1], n_channels, axis=1) for s in (mono.before, mono.samples, mono.after)
+    )
+    take = engine.edit(Region(samples, mono.rate, before, after), edit).samples
+    assert (take == take[:, :1]).all()
+
+
+# 8. Same again
+
+
+@examples(15)
+@given(case=cases())
+def test_the_same_request_gives_the_same_bytes(engine: Engine, case: tuple[Sound, Edit]) -> None:
+    sound, edit = case
+    first, again = (engine.edit(sound.region(), edit).samples.tobytes() for _ in range(2))
+    assert first == again
+
+
+def test_another_seed_gives_another_take(engine: Engine) -> None:
+    region = Sound(44100, 44100, 1).region()
+    takes = [engine.edit(region, Transfer(prompt=PROMPT, steps=2, seed=s)) for s in (1, 2)]
+    assert not np.array_equal(takes[0].samples, takes[1].samples)
+
+
+def test_one_of_many_takes_is_the_take_of_its_seed(engine: Engine) -> None:
+    region = Sound(44100, 30000, 2).region()
+    takes = engine.takes(region, Transfer(prompt=PROMPT, steps=2, seed=3, takes=3))
+    assert sorted(take.seed for take in takes) == [3, 4, 5]
+    for take in takes:
+        alone = engine.edit(region, Transfer(prompt=PROMPT, steps=2, seed=take.seed))
+        assert np.abs(alone.samples - take.samples).max() < 1e-3
+
+
+# 9. Long clips
+
+MEASURE = """
+import resource, sys
+sys.path.insert(0, "tests")
+import numpy as np
+from engine import Engine, Region, Transfer
+engine = Engine.load(sys.argv[1], device="cpu")
+edit = Transfer(prompt="rain", steps=1)
+rng = np.random.default_rng(0)
+for seconds in (20, int(sys.argv[2])):
+    noise = rng.standard_normal((seconds * 48000, 2), dtype=np.float32)
+    engine.edit(Region(noise, 48000), edit)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_memory_grows_with_the_window(engine: Engine, request: pytest.FixtureRequest) -> None:
+    seconds = 100
+    folder = "pocket" if engine.name == "pocket" else str(request.getfixturevalue("tiny_folder"))
+    command = [sys.executable, "-c", MEASURE, folder, str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    short, long = (int(line) * 1024 for line in done.stdout.split())
+    clip = (seconds - 20) * 48000 * 2 * 4
+    assert long - short < 6 * clip
+
+
+def flux_db(samples: np.ndarray, rate: int) -> np.ndarray:
+    """How much the spectrum changes every 10 ms, as the mean over 16 bands in decibels."""
+    hop = rate // 100
+    framed = np.lib.stride_tricks.sliding_window_view(samples, 2 * hop)[::hop]
+    power = np.square(np.abs(np.fft.rfft(framed * np.hanning(2 * hop), axis=1)))
+    bands = [band.sum(axis=1) for band in np.array_split(power, 16, axis=1)]
+    level_db = 10 * np.log10(np.stack(bands, axis=1) + 1e-12)
+    return np.abs(np.diff(level_db, axis=0)).mean(axis=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["noise", "tone"])
+def test_no_seam_between_windows(engine: Engine, kind: str) -> None:
+    """What is steady stays steady where the model's windows meet."""
+    rate = 16000
+    region = Sound(rate, 12 * rate, 1, kind).region()
+    take = engine.edit(region, Transfer(prompt=PROMPT, strength=0.6, steps=4))
+    before, after = (flux_db(s[:, 0], rate) for s in (region.samples, take.samples))
+    assert after.max() < 1.5 * before.max()
+    steepest = np.abs(np.diff(region.samples, axis=0)).max()
+    assert np.abs(np.diff(take.samples, axis=0)).max() < 3 * steepest
+
+
+# 10. Honest failure
+
+
+@pytest.mark.parametrize(
+    ("edit", "code"),
+    [
+        (Inpaint(holes=(Hole(0, 10**6),)), "bad-value"),
+        (Inpaint(holes=(Hole(10, 10, 30000.0, 40000.0),)), "bad-value"),
+        (Bandwidth(cutoff=23000.0), "bad-value"),
+        (Bandwidth(cutoff=96000.0), "bad-value"),
+    ],
+)
+def test_requests_that_cannot_be_met_say_why(engine: Engine, edit: Edit, code: str) -> None:
+    with pytest.raises(RequestError, match=r"\d") as caught:
+        engine.edit(Sound(44100, 44100, 1).region(), edit)
+    assert caught.value.code == code
+
+
+def extremes(n_frames: int) -> dict[str, np.ndarray]:
+    """Sounds at the ends of what a float can hold and a host may send."""
+    rng = np.random.default_rng(0)
+    click = np.zeros(n_frames)
+    click[n_frames // 2] = 1.0
+    return {
+        "silence": np.zeros(n_frames),
+        "dc": np.full(n_frames, 0.5),
+        "clipped": np.sign(rng.standard_normal(n_frames)),
+        "click": click,
+        "loud": rng.standard_normal(n_frames) * 1e8,
+        "faint": rng.standard_normal(n_frames) * 1e-7,
+        "denormal": rng.standard_normal(n_frames) * 1e-41,
+        "nyquist": np.where(np.arange(n_frames) % 2, 1.0, -1.0),
+        "one odd frame": np.where(np.arange(n_frames) == 0, 1.0, 1e-9),
+    }
+
+
+#: What some edits may refuse: the model hears nothing in it.
+NEARLY_NOTHING = ("silence", "dc", "denormal", "nyquist", "click")
+
+
+@pytest.mark.parametrize("name", extremes(2))
+@pytest.mark.parametrize("n_frames", [1, 2000, 20000])
+def test_a_take_is_finite_or_refused(engine: Engine, name: str, n_frames: int) -> None:
+    region = Region(extremes(n_frames)[name], 44100)
+    edits: list[Edit] = [
+        Transfer(prompt=PROMPT, steps=2),
+        Vary(steps=2),
+        Inpaint(holes=(Hole(n_frames // 3, max(1, n_frames // 3)),), steps=2),
+        Bandwidth(cutoff=3000.0, steps=2),
+        Continue(seconds=0.1, steps=2),
+        Loop(seam=0.05, steps=2),
+    ]
+    for edit in edits:
+        try:
+            take = engine.edit(region, edit)
+        except RequestError:
+            assert name in NEARLY_NOTHING
+            continue
+        assert np.isfinite(take.samples).all()
+        most = max(float(np.abs(region.samples).max()), 0.1)
+        assert np.abs(take.samples).max() < 100 * most
+
+
+def test_a_broken_model_is_a_fault(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vocoder that answers NaN gives an error with a code, not a take."""
+    networks = engine._networks
+    voice = type(networks).voice
+
+    def broken(*args: Any, **kwargs: Any) -> np.ndarray:
+        wave = np.array(voice(*args, **kwargs))
+        wave[len(wave) // 2] = np.nan
+        return wave
+
+    monkeypatch.setattr(type(networks), "voice", broken)
+    region = Sound(44100, 9000, 1).region()
+    for edit in (Transfer(steps=1), Inpaint(holes=(Hole(0, 99),), steps=1), Loop(steps=1)):
+        with pytest.raises(FaultError) as caught:
+            engine.edit(region, edit)
+        assert caught.value.code == "internal"
