@@ -40,6 +40,7 @@ AUDIO_S = 60.0
 QUIET_S = 2.0
 KEPT_EVENTS = 1000
 LAST_EVENTS = ("/retake/done", "/retake/fail", "/retake/cancelled")
+JOB_EVENTS = ("/retake/started", "/retake/progress", "/retake/take", *LAST_EVENTS)
 
 Message = tuple[str, tuple[Any, ...]]
 
@@ -210,6 +211,17 @@ class Client:
                 heard_s = time.monotonic()
                 self._ask_again(job)
 
+    def all_events(self) -> Iterator[tuple[str, Event]]:
+        """What is said about every job from now on, each event with its job's name; no end."""
+        self.watch()
+        for job in list(self._inbox):
+            while self._inbox[job]:
+                yield job, self._inbox[job].popleft()
+        while True:
+            message = self._receive(QUIET_S)
+            if message and message[0] in JOB_EVENTS and message[1]:
+                yield message[1][0], _event(*message)
+
     def wait(
         self, job: str, progress: Callable[[float, str, float], None] | None = None
     ) -> list[TakeFile]:
@@ -342,14 +354,7 @@ class Client:
 
     def _sort(self, address: str, values: tuple[Any, ...]) -> None:
         """Lay an event into its job's inbox; late answers to nobody are dropped."""
-        known = (
-            "/retake/queued",
-            "/retake/started",
-            "/retake/progress",
-            "/retake/take",
-            *LAST_EVENTS,
-        )
-        if address in known and values:
+        if address in ("/retake/queued", *JOB_EVENTS) and values:
             self._box(values[0]).append(_event(address, values))
 
     def _box(self, job: str) -> deque[Event]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import logging
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -13,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import FaultError, RequestError, RetakeError
-from server import audio, catalogue, events, spool
+from server import audio, catalogue, events, spool, spool_files
 from server.jobs import Job, Jobs, State
-from server.messages import PROTOCOL_VERSION, build, parse
+from server.messages import NAME, PROTOCOL_VERSION, build, parse
 from server.osc import Message, Value
 from server.submission import Submission, parse_pairs
 from server.supervisor import Executor, Outcome
@@ -41,20 +42,29 @@ class App:
     token : str
     version : str
         Retake's, for hello.
+    spare_bytes : int
+        What must stay free on the spool's disk for a job to be taken.
     """
 
     def __init__(
-        self, jobs: Jobs, executor: Executor, folder: Path, token: str, version: str
+        self,
+        jobs: Jobs,
+        executor: Executor,
+        folder: Path,
+        token: str,
+        version: str,
+        spare_bytes: int = 0,
     ) -> None:
         self._jobs, self._executor, self._spool = jobs, executor, folder
-        self._token, self._version = token, version
+        self._token, self._version, self._spare_bytes = token, version, spare_bytes
         self._listeners: dict[str, set[Peer]] = {}
+        self._refusals: dict[str, tuple[str, str]] = {}  # of requests under a live job's name
         self._watchers: dict[Peer, None] = {}  # in the order they came
         self._wake = asyncio.Event()
         self._stopping = False
         self._running = ""
         self._progress = (0.0, "", -1.0)  # of the running job: fraction, stage, seconds left
-        self._began_s = 0.0
+        self._began_s = self._moved_s = 0.0  # when the job began, and when its fraction left 0
         self._last_refusal_s = 0.0
         self._handlers: dict[str, Callable[[Peer, Values, tuple[Value, ...]], Awaitable[None]]] = {
             "/retake/hello": self._hello,
@@ -75,6 +85,10 @@ class App:
             self._refuse(peer, message)
             return
         bare = replace(message, tags=message.tags[1:], args=message.args[1:])
+        await self.receive_trusted(peer, bare)
+
+    async def receive_trusted(self, peer: Peer, bare: Message) -> None:
+        """Handle one message that carries no token, of a peer who needs none. Never raises."""
         try:
             route, values, rest = parse(bare)
             if route.stream_only and not peer.is_stream:
@@ -85,10 +99,8 @@ class App:
         except RetakeError as error:
             self._answer_error(peer, bare, error)
         except Exception as error:
-            log.exception("%s from %s failed", message.address, peer.name)
-            self._answer_error(
-                peer, bare, FaultError("internal", f"{type(error).__name__}; the log says more")
-            )
+            log.exception("%s from %s failed", bare.address, peer.name)
+            self._answer_error(peer, bare, _fault(error))
 
     def forget(self, peer: Peer) -> None:
         """A peer is gone: nobody to tell anything."""
@@ -121,11 +133,14 @@ class App:
 
     async def _submit(self, peer: Peer, values: Values, rest: tuple[Value, ...]) -> None:
         name, submission = values["job"], parse_pairs(rest)
+        known = self._jobs.find(name)
         if submission.upload and not spool.upload_path(self._spool, submission.upload).exists():
             raise RequestError(
                 "no-such-file", f"no upload is called {submission.upload!r}; put it first"
             )
-        if self._jobs.find(name) is None and spool.take_paths(self._spool, name):
+        if known is None:
+            spool_files.check_room(self._spool, 0, self._spare_bytes)
+        if known is None and spool_files.take_paths(self._spool, name):
             raise RequestError(
                 "conflict", f"takes of an older job {name!r} lie in the spool; choose a new name"
             )
@@ -137,8 +152,8 @@ class App:
             peer.send(message)
         if is_new:
             log.info("job %s: %s queued by %s", name, submission.edit.name, peer.name)
-            self._write_status(job)
             self._wake.set()
+        self._keep_status_file(job)
 
     def _present_state(self, job: Job) -> list[Message]:
         if job.is_ended:
@@ -166,6 +181,7 @@ class App:
         if job.is_ended:
             fraction, stage = float(job.state == State.DONE), job.message
         peer.send(build("/retake/status", job.name, job.state.value, fraction, stage))
+        self._keep_status_file(job)
 
     async def _list(self, peer: Peer, values: Values, rest: tuple[Value, ...]) -> None:
         kind = values["kind"]
@@ -184,6 +200,7 @@ class App:
 
     async def _put(self, peer: Peer, values: Values, rest: tuple[Value, ...]) -> None:
         path = spool.upload_path(self._spool, values["upload"])
+        spool_files.check_room(self._spool, len(values["audio"]), self._spare_bytes)
         n_frames = await asyncio.to_thread(
             audio.keep, path, values["audio"], values["rate"], values["channels"]
         )
@@ -213,6 +230,16 @@ class App:
             else:
                 await self._run(job_or_none)
 
+    def summary(self) -> str:
+        """How things stand, in one line."""
+        n_queued = self._jobs.count_queued()
+        waiting = f"{n_queued} waiting" if n_queued else "none waiting"
+        if not self._running:
+            return f"{self._executor.model} on {self._executor.device}: idle, {waiting}"
+        fraction, stage, left_s = self._progress
+        left = f", {left_s:.0f} s left" if left_s >= 0 else ""
+        return f"{self._running}: {fraction:.0%} {stage}{left}; {waiting}"
+
     def stop(self) -> None:
         """Take no further job; `work` returns when the running one has ended."""
         self._stopping = True
@@ -220,7 +247,8 @@ class App:
 
     async def _run(self, job: Job) -> None:
         job = self._jobs.move(job.name, "start")
-        self._running, self._began_s = job.name, time.monotonic()
+        self._running = job.name
+        self._began_s = self._moved_s = time.monotonic()
         self._progress = (0.0, "", -1.0)
         self._write_status(job)
         self._tell(job.name, build("/retake/started", job.name))
@@ -253,14 +281,16 @@ class App:
             self._write_status(job)
 
     def _note_progress(self, fraction: float, stage: str) -> None:
-        left_s = events.seconds_left(fraction, time.monotonic() - self._began_s)
+        if not fraction:
+            self._moved_s = time.monotonic()  # loading a model says nothing about what follows
+        left_s = events.seconds_left(fraction, time.monotonic() - self._moved_s)
         self._progress = (fraction, stage, left_s)
         self._tell(self._running, build("/retake/progress", self._running, *self._progress))
 
     def _settle(self, name: str, outcome: Outcome) -> None:
         """Write down what came of a job and tell it."""
         if outcome.what == "lost":
-            job = self._jobs.lose(name)
+            job = self._jobs.lose(name, outcome.message)
         else:
             seconds = time.monotonic() - self._began_s
             facts = {"code": outcome.code, "message": outcome.message, "takes": outcome.takes}
@@ -277,6 +307,7 @@ class App:
         for message in events.ending(job):
             self._tell(job.name, message)
         self._listeners.pop(job.name, None)
+        self._refusals.pop(job.name, None)
 
     def _tell(self, job: str, message: Message) -> None:
         for peer in {*self._listeners.get(job, ()), *self._watchers}:
@@ -286,7 +317,32 @@ class App:
         progress = self._progress if job.name == self._running else (0.0, "", -1.0)
         if job.state == State.DONE:
             progress = (1.0, "", 0.0)
+        refusal = self._refusals.get(job.name)
+        self._write_file(job.name, spool.status_text(job, progress, refusal))
+
+    def _keep_status_file(self, job: Job) -> None:
+        """Write a job's status file where there is none yet, or no longer."""
+        if not spool.status_path(self._spool, job.name).exists():
+            self._write_status(job)
+
+    def refuse_file(self, name: str, code: str, message: str) -> None:
+        """Say in a status file that a request wasn't taken; a job of that name keeps its state."""
+        job = self._jobs.find(name) if NAME.fullmatch(name) else None
+        if job is None:
+            self._write_file(name, spool.refusal_text(name, code, message))
+            return
+        self._refusals[name] = (code, message)
+        self._write_status(job)
+        if job.is_ended:
+            del self._refusals[name]
+
+    def _write_file(self, name: str, text: str) -> None:
         with contextlib.suppress(OSError):  # a full disk: the doors still tell
-            spool.replace_text(
-                spool.status_path(self._spool, job.name), spool.status_text(job, progress)
-            )
+            spool_files.replace_text(spool.status_path(self._spool, name), text)
+
+
+def _fault(error: Exception) -> FaultError:
+    """What the caller is told of an error nobody foresaw."""
+    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+        return FaultError("out-of-disk", "the disk is full: the job could not be kept; make room")
+    return FaultError("internal", f"{type(error).__name__}; the log says more")

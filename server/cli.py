@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.edits import EDITS
 from engine.errors import REQUEST_CODES, Cancelled, CheckpointError, RetakeError
 from server.messages import LISTS
 from server.options import Parser, add_debug, add_edit_options, add_state_dir
+
+if TYPE_CHECKING:
+    from server.serve import Settings
+
+#: Limits of `retake serve`: option, default, what it is counted in, what it does.
+LIMITS: tuple[tuple[str, float | None, str, str], ...] = (
+    ("--keep-days", 30, "DAYS", "takes and uploads go so long after their job ended"),
+    ("--keep-gib", 20, "GIB", "what takes and uploads may fill together; the oldest go first"),
+    ("--stall-timeout", 600, "SECONDS", "a job without progress for so long is begun anew"),
+    ("--memory-limit", None, "GIB", "memory at which the running job fails"),
+    ("--spare-disk", 0.25, "GIB", "disk space that stays free; jobs are refused below it"),
+)
 
 OK, OUR_FAULT, CALLERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
@@ -51,6 +64,7 @@ def build_parser() -> Parser:
         add_edit_options(command, edit)
         command.set_defaults(run=_edit)
     _add_serve(commands)
+    _add_jobs(commands)
     _add_list(commands)
     _add_doctor(commands)
     commands.add_parser("train", help="make a checkpoint: retake train --help")
@@ -63,9 +77,46 @@ def _add_serve(commands: Any) -> None:
     command.add_argument("--device", default="auto", metavar="NAME", help="where it runs (auto)")
     command.add_argument("--udp-port", type=int, default=9140, metavar="N", help="9140; 0: any")
     command.add_argument("--tcp-port", type=int, default=9141, metavar="N", help="9141; 0: any")
+    command.add_argument("--log-json", action="store_true", help="log one JSON object a line")
+    _add_limits(command)
     add_state_dir(command)
     add_debug(command)
     command.set_defaults(run=_serve)
+
+
+def _add_limits(command: Any) -> None:
+    group = command.add_argument_group("limits (0: none)")
+    for name, default, metavar, doc in LIMITS:
+        shown = "four fifths of the machine's" if default is None else f"{default:g}"
+        group.add_argument(
+            name, type=_at_least_0, default=default, metavar=metavar, help=f"{doc} ({shown})"
+        )
+
+
+def _at_least_0(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number from 0 up")
+    return value
+
+
+def _add_jobs(commands: Any) -> None:
+    command = commands.add_parser("jobs", help="the running server's latest jobs")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    command.set_defaults(run=_jobs)
+    cancel = commands.add_parser("cancel", help="stop a job of the running server")
+    cancel.add_argument("job", metavar="JOB", help="its name, as retake jobs shows it")
+    cancel.set_defaults(run=_cancel)
+    watch = commands.add_parser("watch", help="see a job of the running server till it ends")
+    watch.add_argument("job", nargs="?", metavar="JOB", help="its name; every job if not given")
+    watch.add_argument("--json", action="store_true", help="one JSON object a line")
+    watch.set_defaults(run=_watch)
+    for one in (command, cancel, watch):
+        add_state_dir(one)
+        add_debug(one)
 
 
 def _add_list(commands: Any) -> None:
@@ -93,11 +144,54 @@ def _edit(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from server.config import state_folder
-    from server.serve import Settings, serve
+    from server.serve import serve
 
-    folder = state_folder(options.state_dir)
-    serve(Settings(folder, options.udp_port, options.tcp_port, options.model, options.device))
+    serve(serve_settings(options))
+
+
+def serve_settings(options: argparse.Namespace) -> Settings:
+    """What `retake serve` was told, in the server's own units."""
+    from server.config import state_folder
+    from server.retention import Keep
+    from server.serve import Settings
+    from server.watchdog import GIB, Limits, machine_memory_bytes
+
+    memory_gib = options.memory_limit
+    memory = machine_memory_bytes() * 4 // 5 if memory_gib is None else int(memory_gib * GIB)
+    limits = Limits(
+        stall_s=options.stall_timeout,
+        silent_s=min(options.stall_timeout, Limits.silent_s),
+        memory_bytes=memory,
+        spare_bytes=int(options.spare_disk * GIB),
+    )
+    return Settings(
+        state_folder(options.state_dir),
+        options.udp_port,
+        options.tcp_port,
+        options.model,
+        options.device,
+        limits=limits,
+        keep=Keep(options.keep_days, int(options.keep_gib * GIB)),
+        is_json_log=options.log_json,
+    )
+
+
+def _jobs(options: argparse.Namespace) -> None:
+    from server import following
+
+    following.jobs(options)
+
+
+def _cancel(options: argparse.Namespace) -> None:
+    from server import following
+
+    following.cancel(options)
+
+
+def _watch(options: argparse.Namespace) -> None:
+    from server import following
+
+    following.watch(options)
 
 
 def _list(options: argparse.Namespace) -> None:

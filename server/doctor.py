@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
 import shutil
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable
@@ -14,8 +16,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from daw_bridge.wire import ServerNotRunning, read_conf
 from engine.errors import FaultError
-from server.config import state_folder
+from server.config import STATE_VARIABLE, state_folder
+from server.watchdog import machine_memory_bytes
 
 PACKAGES = (
     "retake",
@@ -35,6 +39,8 @@ PACKAGES = (
 )
 OPTIONAL = ("laion-clap",)
 NEEDED_BYTES = 2**30
+NEEDED_MEMORY_BYTES = 2 * 2**30
+VARIABLES = (STATE_VARIABLE, "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HF_HOME", "PYTHONPATH")
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,6 @@ def _state(folder: Path) -> list[Finding]:
 
 def _server(folder: Path) -> list[Finding]:
     from daw_bridge.client import Client
-    from daw_bridge.wire import ServerNotRunning
 
     if not (folder / "server.conf").exists():
         return [Finding("server", True, "none runs")]
@@ -142,12 +147,64 @@ def _server(folder: Path) -> list[Finding]:
     return [Finding("server", True, f"{hello.version}, {hello.model} on {hello.device}")]
 
 
+def _doors(folder: Path) -> list[Finding]:
+    """Where a running server listens. The token is nobody's business, least a bug report's."""
+    try:
+        conf = read_conf(folder)
+    except ServerNotRunning:
+        return []
+    shown = ", ".join(f"{key} {conf.get(key) or 'none'}" for key in ("udp", "tcp", "socket"))
+    return [Finding("doors", True, shown)]
+
+
+def _memory(folder: Path) -> list[Finding]:
+    n_bytes = machine_memory_bytes()
+    text = f"{n_bytes / 2**30:.1f} GiB" if n_bytes else "can't be told here"
+    return [Finding("memory", not 0 < n_bytes < NEEDED_MEMORY_BYTES, text)]
+
+
+def _spool(folder: Path) -> list[Finding]:
+    spool = folder / "spool"
+    if not spool.is_dir():
+        return []
+    files = [path for path in spool.rglob("*") if path.is_file()]
+    mib = sum(path.stat().st_size for path in files) / 2**20
+    findings = [Finding("spool", True, f"{len(files)} files, {mib:.1f} MiB")]
+    if sys.platform != "win32" and spool.stat().st_mode & 0o077:
+        findings.append(Finding("spool's mode", False, f"others may enter: chmod 700 {spool}"))
+    return findings
+
+
+def _store(folder: Path) -> list[Finding]:
+    """How many jobs stand where, read without disturbing a server."""
+    path = folder / "jobs.sqlite"
+    aside = [bad.name for bad in folder.glob("jobs.sqlite.bad-*")]
+    findings = [Finding("damaged jobs", False, f"kept aside: {', '.join(aside)}")] if aside else []
+    if path.exists():
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+            counts = db.execute("SELECT state, count(*) FROM job GROUP BY state").fetchall()
+        shown = ", ".join(f"{n} {state}" for state, n in counts)
+        findings.append(Finding("jobs", True, shown or "none"))
+    return findings
+
+
+def _environment(folder: Path) -> list[Finding]:
+    """Variables that change what happens."""
+    found = [f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ]
+    return [Finding("environment", True, " ".join(found) or "nothing set")]
+
+
 CHECKS: tuple[Callable[[Path], list[Finding]], ...] = (
     _machine,
     _packages,
     _device,
     _model,
     _audio,
+    _memory,
     _state,
+    _spool,
+    _store,
+    _environment,
     _server,
+    _doors,
 )

@@ -162,7 +162,7 @@ class Jobs:
                     f"job {name!r} is there already with other content; choose a new name",
                 )
             return known, False
-        n_queued = self._count("state = 'queued'")
+        n_queued = self.count_queued()
         if n_queued >= MAX_QUEUED:
             raise RequestError(
                 "queue-full", f"{n_queued} jobs wait already; at most {MAX_QUEUED} may"
@@ -230,6 +230,32 @@ class Jobs:
         rows = self._db.execute("SELECT * FROM job ORDER BY number DESC LIMIT ?", (n_jobs,))
         return [_job(row) for row in rows][::-1]
 
+    def live(self) -> list[Job]:
+        """Every job that hasn't ended."""
+        rows = self._db.execute(
+            "SELECT * FROM job WHERE state IN ('queued', 'running', 'cancelling')"
+        )
+        return [_job(row) for row in rows]
+
+    def ended(self) -> dict[str, float]:
+        """When each ended job ended, in seconds since 1970."""
+        rows = self._db.execute(
+            "SELECT name, changed_s FROM job WHERE state IN ('done', 'failed', 'cancelled')"
+        )
+        return {name: float(changed_s) for name, changed_s in rows}
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Drop ended jobs; others stay. Their names are free again."""
+        with self._db:
+            self._db.executemany(
+                "DELETE FROM job WHERE name = ? AND state IN ('done', 'failed', 'cancelled')",
+                [(name,) for name in names],
+            )
+
+    def count_queued(self) -> int:
+        """How many jobs wait."""
+        return self._count("state = 'queued'")
+
     def recover(self) -> list[Job]:
         """Put back what a killed server left running; the jobs so moved, in their new states."""
         rows = self._db.execute(
@@ -237,11 +263,12 @@ class Jobs:
         ).fetchall()
         return [self.lose(name) for (name,) in rows]
 
-    def lose(self, name: str) -> Job:
+    def lose(self, name: str, why: str = "") -> Job:
         """The worker died under a job: back into the queue, or failed after three attempts."""
         job = self.get(name)
         if job.state == State.RUNNING and job.attempts >= MAX_ATTEMPTS:
             message = f"the worker died {job.attempts} times over this job; it is not tried again"
+            message += f" ({why})" if why else ""
             return self.move(name, "fail", code="worker-died", message=message)
         return self.move(name, "lost")
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from engine.edits import Parameter
 from server.messages import ANSWERS, CODES, EVENTS, NAME_RULE, REQUESTS, Argument, Route
+from server.spool import (
+    ANSWER_SUFFIX,
+    MAX_REQUEST_BYTES,
+    REQUEST_SUFFIX,
+    REQUESTABLE,
+    STATUS_SUFFIX,
+)
 from server.submission import OWN_KEYS, PARAMETER_KEYS
 
 _HEAD = f"""\
@@ -18,19 +25,71 @@ engine/edits.py. Don't edit it by hand.
 |---|---|---|
 | UDP, 127.0.0.1:9140 or the next free port | control | one OSC 1.0 packet a datagram |
 | TCP 127.0.0.1:9141 or the next free port; unix socket | control and audio | see below |
+| the spool folder | hosts without sockets | `key=value` text files, see [The spool](#the-spool) |
 
 Frames of a stream (up to 256 MiB) carry OSC 1.0's int32 size prefix, or SLIP (OSC 1.1) where the
 connection's first byte is 0xC0; the server answers in the same framing.
 
 A running server says in `server.conf` (`key=value` lines, mode 0600, in the state folder:
 `$RETAKE_STATE_DIR`, or `retake` in the user's own) where it listens: pid, version, protocol, udp,
-tcp, socket, spool, token. The state of each job also stands in `<spool>/<job>.status`; its takes
-are `<spool>/<job>.<index>.wav`, float32, index 1 the best.
+tcp, socket, spool, token. The state of each job, whichever door it came by, also stands in
+`<spool>/<job>.status`; its takes are `<spool>/<job>.<index>.wav`, float32, index 1 the best.
 
 The token is the first argument of every request. Without it nothing is answered over UDP, and a
 connection is closed. Numbers are taken from `i`, `h`, `f` and `d`; send positions as `h`. Bundles
 are read in order, their time tags ignored. Names of jobs and uploads: {NAME_RULE}.
 """
+
+_SPOOL = f"""\
+A client that can only write and read files leaves `<name>{REQUEST_SUFFIX}` in the spool, and
+the server takes it away once it is answered (it looks twenty times a second). Write it under a name
+that begins with a dot and rename it, so that no half of it is ever read. UTF-8, `key=value` lines,
+at most {MAX_REQUEST_BYTES} bytes; empty lines and lines that begin with # are passed over. There is
+no token: the folder (mode 0700) is the right.
+
+```
+request=submit
+client=audacity
+edit=transfer
+path=/clips/door.wav
+start=44100
+frames=88200
+prompt=rain on a tin roof
+```
+
+`client=` says who asks; each client has its own turn in the queue. `request=` is `submit` if not
+given. The job is called as the file is.
+
+| request | further keys | answer |
+|---|---|---|
+{{rows}}
+
+`<job>{STATUS_SUFFIX}` is replaced whole, at least every 250 ms while the job runs:
+
+| key | what it is |
+|---|---|
+| `job` | its name |
+| `state` | queued, running, cancelling, done, failed, cancelled; or refused: it became no job |
+| `fraction` `stage` `seconds_left` | how far it is; seconds_left is -1 while unknown |
+| `take` | index, frames, rate, channels, seed, score, path, one space between; a line a take |
+| `code` `message` | why it failed or was refused |
+| `refused` | code and message: a later request under this job's name that was not taken |
+
+`<name>{ANSWER_SUFFIX}` holds `item=` lines (name, description and more, tabs between) or hello's
+`version=` `protocol=` `model=` `device=` `spool=`, and is whole: its last line is `end=`.
+
+Refused, with `state=refused` where the name allows a status file: links (soft and hard), pipes and
+folders, other users' files, files that are too large or no UTF-8, names that are no job names, and
+requests left over an hour ago without a server. What a link leads to is neither read nor removed.
+"""
+
+_SPOOL_ANSWERS = {
+    "submit": f"`<job>{STATUS_SUFFIX}`",
+    "cancel": f"`<job>{STATUS_SUFFIX}`",
+    "status": f"`<job>{STATUS_SUFFIX}`, written anew where it is gone",
+    "list": f"`<name>{ANSWER_SUFFIX}`",
+    "hello": f"`<name>{ANSWER_SUFFIX}`",
+}
 
 _KINDS = {
     "text": "s",
@@ -45,6 +104,9 @@ _KINDS = {
 def protocol_doc() -> str:
     """The text of docs/protocol.md."""
     parts = [_HEAD]
+    parts.append(
+        _section("The spool", [_SPOOL.replace("{rows}", "\n".join(_spool_rows())).rstrip()])
+    )
     parts.append(_section("Requests", _route_rows(REQUESTS.values(), token=True)))
     parts.append(_section("Answers", _route_rows(ANSWERS.values())))
     parts.append(_section("Events", _route_rows(EVENTS.values())))
@@ -68,6 +130,12 @@ def _route_rows(routes: Iterable[Route], token: bool = False) -> list[str]:
         doc += f". Answer: {route.answer}" if route.answer else ""
         rows.append(f"| `{route.address}` | {'; '.join(arguments)} | {doc} |")
     return rows
+
+
+def _spool_rows() -> Iterator[str]:
+    for request, keys in REQUESTABLE.items():
+        shown = "the keys of submit" if request == "submit" else ", ".join(keys)
+        yield f"| `{request}` | {shown} | {_SPOOL_ANSWERS[request]} |"
 
 
 def _argument(argument: Argument) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,15 +16,21 @@ from pathlib import Path
 
 from server.app import App
 from server.config import Config, OneServer, make_private_folder, new_token, write_private
+from server.console import Console
 from server.jobs import Jobs
 from server.messages import PROTOCOL_VERSION
+from server.retention import Keep, sweep
+from server.spool_door import SpoolDoor
 from server.supervisor import LocalExecutor, worker_command
 from server.transports import StreamDoor, UdpDoor
+from server.watchdog import Limits
 
 log = logging.getLogger("retake.server")
 
 #: Unix socket paths are short: 104 bytes on macOS, 108 on Linux, both with a closing NUL.
 MAX_SOCKET_PATH_BYTES = 103
+SWEEP_EVERY_S = 600.0
+SHOW_EVERY_S = 0.5
 
 
 def retake_version() -> str:
@@ -44,6 +51,9 @@ class Settings:
     model: str = "pocket"
     device: str = "auto"
     command: Sequence[str] = field(default=())  # starts the worker; the real one if empty
+    limits: Limits = field(default=Limits())
+    keep: Keep = field(default=Keep())
+    is_json_log: bool = False
 
 
 class Server:
@@ -62,15 +72,24 @@ class Server:
                 "jobs.sqlite was damaged; it is kept as %s, takes stay", self._jobs.moved_aside
             )
         command = settings.command or worker_command(settings.model, settings.device)
-        self._executor = LocalExecutor(command, settings.model, self._spool)
+        self._executor = LocalExecutor(command, settings.model, self._spool, settings.limits)
         self._token = new_token()
-        self.app = App(self._jobs, self._executor, self._spool, self._token, retake_version())
+        self.app = App(
+            self._jobs,
+            self._executor,
+            self._spool,
+            self._token,
+            retake_version(),
+            settings.limits.spare_bytes,
+        )
         self._udp, self._tcp, self._unix = (
             UdpDoor(self.app),
             StreamDoor(self.app),
             StreamDoor(self.app),
         )
+        self._files = SpoolDoor(self.app, self._spool)
         self._work: asyncio.Task[None] | None = None
+        self._sweep: asyncio.Task[None] | None = None
 
     async def open(self) -> Config:
         """Start the worker, open the doors, write server.conf."""
@@ -91,6 +110,8 @@ class Server:
         )
         write_private(self._folder / "server.conf", config.text())
         self._work = asyncio.create_task(self.app.work())
+        await self._files.open()
+        self._sweep = asyncio.create_task(self._keep_sweeping())
         log.info("listening on udp %d, tcp %d%s", config.udp, config.tcp, socket and f", {socket}")
         return config
 
@@ -100,6 +121,18 @@ class Server:
             return ""
         await self._unix.open_unix(path)
         return str(path)
+
+    async def _keep_sweeping(self) -> None:
+        while True:
+            try:
+                swept = sweep(self._spool, self._jobs, self._settings.keep)
+            except (OSError, sqlite3.Error) as error:  # later, perhaps
+                log.warning("the spool can't be swept: %s", error)
+            else:
+                if swept.n_files:
+                    mib = swept.n_bytes / 2**20
+                    log.info("removed %d old files, %.1f MiB", swept.n_files, mib)
+            await asyncio.sleep(SWEEP_EVERY_S)
 
     async def wait(self) -> None:
         """Until the work ends: `app.stop()` was called and the running job is over."""
@@ -113,7 +146,10 @@ class Server:
         if self._work:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
-        for door in (self._udp, self._tcp, self._unix):
+        if self._sweep:
+            self._sweep.cancel()
+            await asyncio.gather(self._sweep, return_exceptions=True)
+        for door in (self._udp, self._tcp, self._unix, self._files):
             await door.close()
         with contextlib.suppress(OSError):
             (self._folder / "server.sock").unlink(missing_ok=True)
@@ -122,9 +158,10 @@ class Server:
         self._lock.free()
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, console: Console) -> None:
     server = Server(settings)
     work = None
+    showing = asyncio.create_task(_show(server.app, console))
     try:
         await server.open()
         work = asyncio.ensure_future(server.wait())
@@ -133,7 +170,16 @@ async def _serve(settings: Settings) -> None:
         if not work.cancelled():
             work.result()
     finally:
+        showing.cancel()
+        console.show("")
         await server.close()
+
+
+async def _show(app: App, console: Console) -> None:
+    """Keep the status line true, where there is one."""
+    while console.is_live:
+        console.show(app.summary())
+        await asyncio.sleep(SHOW_EVERY_S)
 
 
 def _stop_on_signals(app: App, work: asyncio.Future[None]) -> None:
@@ -159,5 +205,6 @@ def _stop_on_signals(app: App, work: asyncio.Future[None]) -> None:
 
 def serve(settings: Settings) -> None:
     """Run a server in this process until it is stopped."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    asyncio.run(_serve(settings))
+    console = Console(is_json=settings.is_json_log)
+    logging.basicConfig(level=logging.INFO, handlers=[console])
+    asyncio.run(_serve(settings, console))

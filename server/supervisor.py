@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from server.jobs import TakeFile
+from server.watchdog import Limits, Verdict, Watchdog
 
 log = logging.getLogger("retake.server")
 
 GRACE_S = 5.0
+LOOK_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,16 @@ class LocalExecutor:
         The checkpoint it will load, for hello until the worker has said so itself.
     spool : Path
         Where takes go.
+    limits : Limits
+        What the worker may do before it is stopped.
     """
 
-    def __init__(self, command: Sequence[str], model: str, spool: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], model: str, spool: Path, limits: Limits | None = None
+    ) -> None:
         self._command, self._spool = list(command), spool
+        self._limits = limits or Limits()
+        self._watchdog: Watchdog | None = None  # of the running job
         self.model, self.device = model, "starting"
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -101,7 +109,10 @@ class LocalExecutor:
         assert process.stdout
         while line := await process.stdout.readline():
             event = json.loads(line)
-            if event["event"] == "ready":
+            if event["event"] == "beat":
+                if self._watchdog:
+                    self._watchdog.note_beat(event["memory_bytes"])
+            elif event["event"] == "ready":
                 self._note_ready(event)
             else:
                 lines.put_nowait(event)
@@ -118,19 +129,44 @@ class LocalExecutor:
     async def run(self, job: str, submission: str, path: str, on_progress: OnProgress) -> Outcome:
         """Run one job; a worker that dies on the way makes the outcome `lost`."""
         await self.start()
-        lines = self._lines
-        self._order(do="run", job=job, submission=submission, path=path, spool=str(self._spool))
-        while (event := await lines.get()) is not None:
-            if event.get("job") != job:
-                continue  # the end of a job whose cancel crossed it
-            if event["event"] == "progress":
+        assert self._process
+        lines, self._watchdog = self._lines, Watchdog(self._limits)
+        guard = asyncio.create_task(self._guard(job, self._process, self._watchdog))
+        spare_bytes = self._limits.spare_bytes
+        order = {"submission": submission, "path": path, "spool": str(self._spool)}
+        self._order(do="run", job=job, **order, spare_bytes=spare_bytes)
+        try:
+            while (event := await lines.get()) is not None:
+                if event.get("job") != job:
+                    continue
+                if event["event"] != "progress":
+                    return _outcome(event)
+                self._watchdog.note_progress(event["fraction"], event["stage"])
                 on_progress(event["fraction"], event["stage"])
-            else:
-                return _outcome(event)
+            return self._dead(job, guard)
+        finally:
+            guard.cancel()
+            self._watchdog = None
+
+    async def _guard(
+        self, job: str, process: asyncio.subprocess.Process, watchdog: Watchdog
+    ) -> Verdict:
+        """Kill the worker when it is beyond hope."""
+        while (verdict := watchdog.verdict()) is None:
+            await asyncio.sleep(LOOK_S)
+        log.error("job %s: %s; the worker is stopped", job, verdict.message)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        return verdict
+
+    def _dead(self, job: str, guard: asyncio.Task[Verdict]) -> Outcome:
         code = self._process.returncode if self._process else None
-        log.error("worker died with exit status %s during job %s", code, job)
         self._process = None
-        return Outcome("lost")
+        if guard.done():
+            verdict = guard.result()
+            return Outcome(verdict.what, code=verdict.code, message=verdict.message)
+        log.error("worker died with exit status %s during job %s", code, job)
+        return Outcome("lost", message=f"exit status {code}")
 
     def cancel(self, job: str) -> None:
         """Tell the worker; it stops at its next step."""

@@ -1,13 +1,16 @@
 """A worker whose engine knows no sound: for tests of the protocol only.
 
 The prompt is an order: "die" ends the process, "memory" runs out of it, "break" raises what nobody
-foresaw, "slow" takes thousands of steps. Everything else turns the region upside down.
+foresaw, "slow" takes thousands of steps, "hang" never comes to the next one, "freeze" stops the
+whole process, "eat" takes more and more memory. Everything else turns the region upside down.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from engine.region import Region, Take
 from server import worker
 
 SLOW_STEPS, SLOW_STEP_S = 3000, 0.01
+EATEN_BYTES, EAT_S = 2**24, 0.02
 
 
 class Double:
@@ -56,9 +60,18 @@ class Double:
             os._exit(9)
         if prompt == "memory":
             raise MemoryError
+        if prompt == "hang":
+            threading.Event().wait()
+        if prompt == "freeze":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if prompt == "eat":
+            eaten = []
+            while True:
+                eaten.append(np.ones(EATEN_BYTES, np.uint8))
+                time.sleep(EAT_S)
         if prompt == "break":
             raise ZeroDivisionError("by design")
 
 
 if __name__ == "__main__":
-    worker.run(lambda name: Double(name, Path(sys.argv[1])), "double")
+    worker.run(lambda name: Double(name, Path(sys.argv[1])), "double", is_warming=False)

@@ -18,22 +18,30 @@ from server import osc
 from server.config import Config
 from server.osc import Message
 from server.serve import Server, Settings
+from server.watchdog import Limits
 
 DOUBLE = Path(__file__).with_name("engine_double.py")
 RATE = 44100
+#: Nothing takes so long; only a machine with much else to do comes near it.
+DEADLINE_S = 90.0
+NO_LIMITS = Limits()
 
 
 class Running:
     """A server on a thread of its own; `stop` ends it as Ctrl-C twice would."""
 
-    def __init__(self, folder: Path, udp_port: int = 0, tcp_port: int = 0) -> None:
+    def __init__(
+        self, folder: Path, udp_port: int = 0, tcp_port: int = 0, limits: Limits = NO_LIMITS
+    ) -> None:
         self.folder, self.steps = folder, folder / "steps.log"
         command = [sys.executable, str(DOUBLE), str(self.steps)]
-        self._settings = Settings(folder, udp_port, tcp_port, "double", command=command)
+        self._settings = Settings(
+            folder, udp_port, tcp_port, "double", command=command, limits=limits
+        )
         self._started: Future[Config] = Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()))
         self._thread.start()
-        self.conf = self._started.result(30)
+        self.conf = self._started.result(60)
 
     async def _main(self) -> None:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
@@ -79,7 +87,9 @@ def wait_for_a_step(client: Client, job: str) -> None:
     next(e for e in client.events(job) if e.name == "progress" and e.values[0] > 0)
 
 
-def wait_until(is_so: Callable[[], bool], every_s: float = 0.02, timeout_s: float = 30.0) -> None:
+def wait_until(
+    is_so: Callable[[], bool], every_s: float = 0.02, timeout_s: float = DEADLINE_S
+) -> None:
     deadline = time.monotonic() + timeout_s
     while not is_so():
         assert time.monotonic() < deadline, "it never came to pass"

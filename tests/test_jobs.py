@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import RequestError
-from server import spool
+from server import spool, spool_files
 from server.jobs import ENDED, MAX_ATTEMPTS, TRANSITIONS, Jobs, State, TakeFile
 
 EVENTS = ("start", "cancel", "finish", "fail", "lost", "stop")
@@ -189,4 +189,4 @@ def test_a_status_value_stays_on_its_line(jobs: Jobs) -> None:
 def test_take_files_are_told_from_others(tmp_path: Path) -> None:
     for name in ("a.1.wav", "a.2.wav", "a.b.1.wav", "a.wav", "ab.1.wav", "a.x.wav"):
         (tmp_path / name).touch()
-    assert [path.name for path in spool.take_paths(tmp_path, "a")] == ["a.1.wav", "a.2.wav"]
+    assert [path.name for path in spool_files.take_paths(tmp_path, "a")] == ["a.1.wav", "a.2.wav"]

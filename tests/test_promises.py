@@ -51,13 +51,9 @@ def examples(count: int) -> Any:
 
 
 @pytest.fixture(scope="session")
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """The embedded checkpoint; a random one in a working copy that has none yet."""
-    from engine.checkpoint import POCKET
-
-    name = "pocket" if (POCKET / "unet").is_dir() else "tiny"
-    loaded: Engine = request.getfixturevalue(name)
-    return loaded
+def engine(pocket: Engine) -> Engine:
+    """The embedded checkpoint."""
+    return pocket
 
 
 @dataclass(frozen=True)
@@ -445,10 +441,9 @@ for seconds in (20, int(sys.argv[2])):
 
 
 @pytest.mark.slow
-def test_memory_grows_with_the_window(engine: Engine, request: pytest.FixtureRequest) -> None:
+def test_memory_grows_with_the_window() -> None:
     seconds = 100
-    folder = "pocket" if engine.name == "pocket" else str(request.getfixturevalue("tiny_folder"))
-    command = [sys.executable, "-c", MEASURE, folder, str(seconds)]
+    command = [sys.executable, "-c", MEASURE, "pocket", str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     short, long = (int(line) * 1024 for line in done.stdout.split())
     clip = (seconds - 20) * 48000 * 2 * 4
@@ -543,7 +538,7 @@ def test_a_take_is_finite_or_refused(engine: Engine, name: str, n_frames: int) -
 
 def test_a_broken_model_is_a_fault(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A vocoder that answers NaN gives an error with a code, not a take."""
-    networks = engine._networks
+    networks = engine.networks
     voice = type(networks).voice
 
     def broken(*args: Any, **kwargs: Any) -> np.ndarray:

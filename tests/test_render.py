@@ -31,7 +31,6 @@ from engine.render import (
     render_continue,
     render_generate,
     render_holes,
-    render_loop,
     render_transfer,
 )
 from engine.resample import resample
@@ -622,6 +621,22 @@ def test_a_hole_of_a_band_leaves_the_other_bands() -> None:
     assert abs(db(level[at[2500]] / before[at[2000]])) < 1.0
 
 
+@pytest.mark.parametrize("band", [(None, None), (500.0, None), (None, 3000.0), (400.0, 2000.0)])
+def test_a_hole_at_the_regions_end_goes_on_from_what_is_before_it(
+    band: tuple[float | None, float | None],
+) -> None:
+    """What sounds before and after the region counts as surroundings."""
+    rate = 44100
+    whole = tone(3 * rate, rate, 1000.0)[:, None]
+    region = Region(whole[rate : 2 * rate], rate, whole[:rate], whole[2 * rate :])
+    model = model_input(region, MODEL_RATE)
+    take = render_holes(
+        region, model, np.full(model.n_samples, 1e-6, np.float32), [Hole(0, rate, *band)]
+    )
+    joined = np.concatenate([region.before, take, region.after])
+    assert largest_jump(joined) < 1.2 * largest_jump(whole)
+
+
 @pytest.mark.parametrize(
     ("hole", "says"),
     [(Hole(0, 101), "100 frames"), (Hole(100, 1), "100 frames"), (Hole(0, 5, 24000.0), "24000")],
@@ -782,6 +797,12 @@ def test_a_tone_is_extrapolated() -> None:
     assert extrapolate(np.zeros((0, 2), np.float32), 5).shape == (5, 2)
 
 
+def looped(region: Region, rotated: Region, wave: np.ndarray, seam: Hole) -> np.ndarray:
+    """The region with its seam filled, turned back."""
+    filled = render_holes(rotated, model_input(rotated, MODEL_RATE), wave, [seam])
+    return np.roll(filled, -(region.n_frames // 2), axis=0)
+
+
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(n_frames=st.integers(1, 9000), seam_s=st.floats(0.01, 30), rate=st.sampled_from(RATES))
 def test_outside_the_seam_nothing_changes(n_frames: int, seam_s: float, rate: int) -> None:
@@ -791,7 +812,7 @@ def test_outside_the_seam_nothing_changes(n_frames: int, seam_s: float, rate: in
         assert n_frames == 1
         return
     model = model_input(rotated, MODEL_RATE)
-    take = render_loop(region, rotated, model, noise(model.n_samples)[:, 0], seam)
+    take = looped(region, rotated, noise(model.n_samples)[:, 0], seam)
     assert take.shape == region.samples.shape
     changed = np.flatnonzero((take != region.samples).any(axis=1))
     from_wrap = np.minimum(changed, n_frames - changed)
@@ -807,7 +828,7 @@ def test_a_loop_wraps_without_a_click() -> None:
     assert seam is not None
     model = model_input(rotated, MODEL_RATE)
     wave = tone(model.n_samples, MODEL_RATE, 250.0)
-    take = render_loop(region, rotated, model, wave, seam)
+    take = looped(region, rotated, wave, seam)
     assert abs(ramp[0] - ramp[-1]) > 0.9
     assert largest_jump(np.concatenate([take, take])) < 0.05
 
