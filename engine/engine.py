@@ -37,6 +37,8 @@ class Engine:
         "cpu", "cuda:0", "mps".
     rate : int
         Samples a second of the model's own sound.
+    networks : Networks
+        The checkpoint's networks, for benchmarks and the curious.
     """
 
     def __init__(self, networks: Networks, placement: Placement, name: str) -> None:

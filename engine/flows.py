@@ -173,7 +173,8 @@ def bandwidth(
     process = Process(
         source,
         fill_mask(networks.grid(model.n_samples), [highs]),
-        guidance(networks, edit, model.samples),
+        # Not the region's own embedding: a dull sound's asks for dullness.
+        guidance(networks, edit),
         start=1.0,
         resample=edit.resample,
     )

@@ -60,11 +60,12 @@ def _long_term_spectrum(
     if length < 512:
         return np.zeros(0), np.zeros(0)
     power = np.zeros(length // 2 + 1)
-    for channel in region.samples.T:
-        frequencies_hz, density = signal.welch(
-            channel.astype(np.float64), region.rate, "blackmanharris", length
-        )
-        power += density
+    for start, stop in blocks(0, region.n_frames, region.n_channels):
+        piece = region.samples[start:stop].astype(np.float64)
+        if len(piece) >= length:
+            density = signal.welch(piece, nperseg=length, window="blackmanharris", axis=0)[1]
+            power += density.sum(axis=1)
+    frequencies_hz = np.fft.rfftfreq(length, 1 / region.rate)
     if power.max() <= 0.0:
         return np.zeros(0), np.zeros(0)
     level_db = 10 * np.log10(power / power.max() + 1e-14)

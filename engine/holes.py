@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -148,18 +147,19 @@ def _fill_band(filled: Samples, region: Region, wave: Samples, hole: Hole) -> No
     reach = max(reach_frames(taps), units.seconds_to_frames(EDGE_S, region.rate))
     first = max(0, hole.start_frames - reach)
     last = min(region.n_frames, hole.stop_frames + reach)
-    old = np.empty((last - first, region.n_channels), np.float32)
+    lead = sounding(region, hole.start_frames - reach, first)
+    tail = sounding(region, last, hole.stop_frames + reach)
+    old = np.concatenate([lead, filled[first:last], tail])
     for channel in range(region.n_channels):
-        old[:, channel] = filtered(filled[first:last, channel], taps)
-    around = _span(region, hole.start_frames, hole.stop_frames)
-    start, stop = around.start_frames - first, around.stop_frames - first
-    span = replace(around, start_frames=start, stop_frames=stop)
+        old[:, channel] = filtered(old[:, channel], taps)
+    inside = slice(len(lead), len(lead) + last - first)
+    band = Region(old[inside], region.rate, old[: inside.start], old[inside.stop :])
+    start, stop = hole.start_frames - first, hole.stop_frames - first
+    span = _span(band, start, stop)
     new = filtered(wave[first:last], taps)
-    band = Region(old, region.rate)
-    kept = kept_sound(band, new, [span])
-    change = old.copy()
-    fill_span(change, band, new[start:stop], span, kept)
-    change -= old
+    change = np.array(band.samples)
+    fill_span(change, band, new[start:stop], span, kept_sound(band, new, [span]))
+    change -= band.samples
     filled[hole.start_frames : hole.stop_frames] += change[start:stop]
 
 

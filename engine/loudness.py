@@ -6,6 +6,8 @@ counts the same: which one is a surround channel is not known of a DAW item.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 from scipy import signal  # type: ignore[import-untyped]
@@ -52,7 +54,7 @@ def _channel_powers(wave: Samples, rate: int, n_blocks: int) -> Powers:
     return powers
 
 
-def _weighted(wave: Samples, rate: int):  # type: ignore[no-untyped-def]
+def _weighted(wave: Samples, rate: int) -> Iterator[tuple[int, Powers]]:
     """(start, K-weighted samples) of consecutive pieces of one channel."""
     filters = _k_filters(rate)
     states = [np.zeros(2) for _ in filters]

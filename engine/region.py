@@ -37,7 +37,7 @@ class Region:
     Parameters
     ----------
     samples : ndarray of float, shape = (n_frames, n_channels) or (n_frames,)
-        Kept as float32; 1 to 8 channels, at least one frame. Any scale up to 2**31 passes.
+        Kept as float32; 1 to 8 channels, at least one frame. Any scale up to 2**40 passes.
     rate : int
         Frames a second, 8000 to 192000.
     before, after : ndarray of float, shape = (n, n_channels), optional

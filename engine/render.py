@@ -34,7 +34,6 @@ __all__ = [
     "render_continue",
     "render_generate",
     "render_holes",
-    "render_loop",
     "render_transfer",
 ]
 
@@ -136,6 +135,8 @@ def render_holes(
 ) -> Samples:
     """A region with its holes filled; outside them every sample is the region's own.
 
+    A loop's seam is a hole of the region that `loop_region` gives.
+
     Raises
     ------
     RequestError
@@ -192,17 +193,6 @@ def render_continue(
     samples : ndarray of float32, shape = (n_frames + new_frames, n_channels)
     """
     return fill_new(region, host_wave(model, wave), new_frames, direction, model.rate)
-
-
-def render_loop(
-    region: Region, rotated: Region, model: ModelInput, wave: Samples, seam: Hole, mix: float = 1.0
-) -> Samples:
-    """A region that repeats without a click: new sound in the seam, the rest untouched.
-
-    `rotated` and `seam` come from `loop_region`; `model` and `wave` belong to `rotated`.
-    """
-    filled = render_holes(rotated, model, wave, [seam], mix)
-    return np.roll(filled, -(region.n_frames // 2), axis=0)
 
 
 def render_generate(

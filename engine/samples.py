@@ -15,8 +15,8 @@ MIN_RATE, MAX_RATE = 8000, 192000
 MAX_CHANNELS = 8
 #: 2 GiB of float32: 96 minutes of stereo at 48 kHz.
 MAX_SAMPLES = 2**29
-#: Float files scaled like 32-bit integers still pass; beyond that a sample is garbage, not sound.
-MAX_MAGNITUDE = 2.0**31
+#: Float files scaled like 32-bit integers pass, and takes of them; beyond that it is no sound.
+MAX_MAGNITUDE = 2.0**40
 #: Samples (frames x channels) handled in one go: a lying header can't cost more than this.
 BLOCK_SAMPLES = 2**18
 

@@ -1,8 +1,9 @@
 """Log-mel to waveform, behind one door.
 
-Two networks: AudioLDM's own (transformers' SpeechT5HifiGan), and an iSTFT head, which predicts magnitude
-and phase of a short-time spectrum and leaves the upsampling to an inverse FFT (the idea of Vocos, Siuzdak
-2023): some 40 times fewer operations at the same size, which is what makes a laptop CPU enough.
+Two networks: AudioLDM's own (transformers' SpeechT5HifiGan), and an iSTFT head, which predicts
+magnitude and phase of a short-time spectrum and leaves the upsampling to an inverse FFT (the idea
+of Vocos, Siuzdak 2023): some 40 times fewer operations at the same size, which is what makes a
+laptop CPU enough.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class IstftVocoderConfig:
 
 
 class ConvNeXtBlock(nn.Module):
-    """Depthwise convolution in time, then a channel MLP, added to the input (ConvNeXt, Liu 2022)."""
+    """Depthwise convolution in time, then a channel MLP, added to the input (Liu 2022)."""
 
     def __init__(self, width: int, expansion: int, kernel: int, scale: float) -> None:
         super().__init__()
@@ -66,7 +67,8 @@ class IstftVocoder(nn.Module):
         self.embed = nn.Conv1d(c.model_in_dim, c.width, c.kernel, padding=c.kernel // 2)
         self.first_norm = nn.LayerNorm(c.width)
         self.blocks = nn.ModuleList(
-            ConvNeXtBlock(c.width, c.expansion, c.kernel, 1.0 / c.n_blocks) for _ in range(c.n_blocks)
+            ConvNeXtBlock(c.width, c.expansion, c.kernel, 1.0 / c.n_blocks)
+            for _ in range(c.n_blocks)
         )
         self.last_norm = nn.LayerNorm(c.width)
         self.head = nn.Linear(c.width, c.n_fft + 2)
@@ -117,7 +119,8 @@ class IstftVocoder(nn.Module):
         save_file(weights, folder / "model.safetensors")
 
 
-def overlap_add(frames: Tensor, length: int, hop: int) -> Tensor:  # (n_batch, n_frames, n_fft) -> wave
+def overlap_add(frames: Tensor, length: int, hop: int) -> Tensor:
+    """Waves, shape = (n_batch, length), of frames, shape = (n_batch, n_frames, n_fft)."""
     folded = nn.functional.fold(
         frames.transpose(1, 2),
         output_size=(1, length),
@@ -139,7 +142,7 @@ class HifiGanVocoder(nn.Module):
             self.hop *= rate
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Waveform, shape = (n_batch, n_frames * hop), of a log-mel, shape = (n_batch, n_frames, n_mels)."""
+        """Waveform (n_batch, n_frames * hop) of a log-mel (n_batch, n_frames, n_mels)."""
         wave = self.network(mel)
         length = mel.shape[1] * self.hop
         return nn.functional.pad(wave[:, :length], (0, max(0, length - wave.shape[1])))
@@ -177,6 +180,7 @@ def _istft(config: dict[str, Any], weights: dict[str, Tensor]) -> IstftVocoder:
     try:
         network = IstftVocoder(IstftVocoderConfig(**config))
     except (TypeError, RuntimeError) as error:
-        raise refuse("vocoder", f"no network can be built from its config.json ({error})") from error
+        reason = f"no network can be built from its config.json ({error})"
+        raise refuse("vocoder", reason) from error
     fill(network, weights, "vocoder")
     return network

@@ -200,7 +200,7 @@ def test_the_model_never_sees_more_than_a_window(
     """The largest input of any network is as large for a long clip as for one window."""
     engine = Engine.load(tiny_folder, "cpu", "fp32")
     sizes: dict[str, list[int]] = {}
-    networks = engine._networks
+    networks = engine.networks
     for name, network in (
         ("unet", networks._unet._network),
         ("vae", networks._vae._network.encoder),
@@ -350,7 +350,7 @@ def test_unknown_checkpoint() -> None:
 def test_a_model_that_answers_nan_is_our_fault(tiny_folder: Path, clip: Region) -> None:
     engine = Engine.load(tiny_folder, "cpu", "fp32")
     with torch.inference_mode():
-        engine._networks._unet._network.conv_out.bias.fill_(float("nan"))
+        engine.networks._unet._network.conv_out.bias.fill_(float("nan"))
     with pytest.raises(FaultError, match=r"NaN.*fp32") as caught:
         engine.edit(clip, Transfer(prompt="rain", steps=1))
     assert caught.value.code == "internal"
@@ -368,7 +368,7 @@ def test_out_of_memory_has_its_code(
     def full(*args: object) -> None:
         raise error
 
-    monkeypatch.setattr(engine._networks, "encode", full)
+    monkeypatch.setattr(engine.networks, "encode", full)
     with pytest.raises(FaultError) as caught:
         engine.edit(clip, Transfer(prompt="rain"))
     assert caught.value.code == "out-of-memory"

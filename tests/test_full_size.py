@@ -24,10 +24,10 @@ def clip() -> Region:
 
 
 def test_its_numbers(engine: Engine) -> None:
-    g = engine._networks.geometry
+    g = engine.networks.geometry
     assert (g.rate, g.hop_samples, g.n_mels, g.stride) == (16000, 160, 64, 4)
     assert (g.window_cells, g.latent_bins, g.latent_channels) == (256, 16, 8)
-    weights = sum(p.numel() for p in engine._networks._unet._network.parameters())
+    weights = sum(p.numel() for p in engine.networks._unet._network.parameters())
     assert weights == 185_036_552
 
 

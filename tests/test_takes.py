@@ -21,7 +21,7 @@ RATE = 16000
 
 @pytest.fixture
 def networks(tiny: Engine) -> Networks:
-    return tiny._networks
+    return tiny.networks
 
 
 def model_of(n_frames: int, rate: int, before: int = 0) -> ModelInput:
