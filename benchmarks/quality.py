@@ -219,9 +219,9 @@ def main() -> None:
     long_enough = [clip[: 2 * RATE] for clip in clips if len(clip) > RATE]
     step = max(1, len(long_enough) // args.clips)
     results: dict[str, Any] = {
-        "reconstruction": reconstruction(engine, [clip[: 8 * RATE] for clip in clips]),
         "generation": generation(engine, judge, args.seeds),
         "transfer": transfer(engine, judge, long_enough[::step][: args.clips]),
+        "reconstruction": reconstruction(engine, [clip[: 4 * RATE] for clip in clips[::3]]),
     }
     print_tables(results)
     waves = results["generation"].pop("waves")

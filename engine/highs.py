@@ -65,7 +65,7 @@ def _long_term_spectrum(
         if len(piece) >= length:
             density = signal.welch(piece, nperseg=length, window="blackmanharris", axis=0)[1]
             power += density.sum(axis=1)
-    frequencies_hz = np.fft.rfftfreq(length, 1 / region.rate)
+    frequencies_hz = np.asarray(np.fft.rfftfreq(length, 1 / region.rate), np.float64)
     if power.max() <= 0.0:
         return np.zeros(0), np.zeros(0)
     level_db = 10 * np.log10(power / power.max() + 1e-14)
