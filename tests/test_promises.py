@@ -14,6 +14,7 @@ import pyloudnorm
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from requests_of_hosts import PROMPT, RATES, Sound, cases, db, examples, holes, sounds
 
 from engine import (
     Bandwidth,
@@ -33,8 +34,6 @@ from engine.loudness import rms
 
 if TYPE_CHECKING:
     from engine.engine import Engine
-
-from requests_of_hosts import PROMPT, RATES, Sound, cases, db, examples, holes, sounds
 
 
 @pytest.fixture(scope="session")
