@@ -1,0 +1,1 @@
+"""Presets: named edits with their parameters. None are shipped yet; `preset` keys are refused."""
