@@ -4,13 +4,14 @@
     clap/                                 transformers' ClapModel    optional: the audio tower
     retake.json                           {"name", "window_frames", "n_fft"}      optional
 
+A folder whose retake.json names a `base` holds only what was learned on top; see `adapter`.
 Every number the engine works with comes from these configs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine import adapter
 from engine.errors import CheckpointError
 from engine.weights import build, fill, read_json, read_weights, refuse
 
@@ -149,6 +151,9 @@ def load_checkpoint(checkpoint: str | Path) -> Checkpoint:
     """
     folder = find(checkpoint)
     about = read_json(folder / "retake.json", ".") if (folder / "retake.json").is_file() else {}
+    base = adapter.base_of(folder, about)
+    if base is not None:
+        return _on_base(folder, about, base)
     unet, vae = _unet(folder / "unet"), _vae(folder / "vae")
     vocoder, text_encoder = _vocoder(folder / "vocoder"), _text_encoder(folder / "text_encoder")
     audio_tower, audio_features = _audio_tower(folder / "clap", text_encoder)
@@ -167,6 +172,19 @@ def load_checkpoint(checkpoint: str | Path) -> Checkpoint:
         audio_tower=audio_tower,
         audio_features=audio_features,
     )
+
+
+def _on_base(folder: Path, about: Mapping[str, Any], base: str | Path) -> Checkpoint:
+    if Path(base).expanduser().resolve() == folder.resolve():
+        raise CheckpointError("model-unavailable", f"{folder} names itself as its base")
+    try:
+        found = load_checkpoint(base)
+    except RecursionError:
+        raise CheckpointError(
+            "model-unavailable", f"the bases of {folder} go in a circle"
+        ) from None
+    adapter.add(found.unet, folder, about)
+    return replace(found, name=str(about.get("name", folder.name)), folder=folder)
 
 
 def _unet(folder: Path) -> Any:

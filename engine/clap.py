@@ -6,20 +6,35 @@ longer than the tower's window is heard in windows, and their embeddings average
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from engine.cache import Cache
 from engine.mel import ClapMel
+from engine.progress import OnPart, unheard
 from engine.windows import window_starts
 
-#: Texts kept embedded: an edit asks for its prompt several times.
-CACHE_SIZE = 256
+#: Texts kept embedded: an edit asks for its prompt several times, and a user for the same ones.
+MAX_TEXTS, MAX_TEXT_BYTES = 256, 2**20
+
+
+class Ears(Protocol):
+    """An audio tower with a text half of its own."""
+
+    rate: int
+
+    def audio(
+        self, wave: npt.NDArray[np.floating[Any]], rate: int, on_part: OnPart = unheard
+    ) -> Tensor:
+        """As `Clap.audio`."""
+
+    def shares_space_with(self, text_encoder: nn.Module) -> bool:
+        """Whether its embeddings can be compared with those of a text encoder."""
 
 
 class Clap:
@@ -49,12 +64,18 @@ class Clap:
         self._audio_tower = None if audio_tower is None else audio_tower.to(device)
         self._features = None if features is None else ClapFeatures(features)
         self._fused = audio_tower is not None and bool(audio_tower.config.enable_fusion)
-        self._embed = lru_cache(CACHE_SIZE)(self._embed_text)
+        self._ears: Ears | None = None
+        self.texts = Cache(MAX_TEXT_BYTES, MAX_TEXTS)
 
     @property
     def hears(self) -> bool:
-        """Whether there is an audio tower."""
-        return self._audio_tower is not None
+        """Whether there is an audio tower, its own or another's."""
+        return self._audio_tower is not None or self._ears is not None
+
+    def borrow(self, ears: Ears) -> None:
+        """Hear through another audio tower, if there is none here and it is of the same space."""
+        if self._audio_tower is None and ears.shares_space_with(self._text_encoder):
+            self._ears = ears
 
     @property
     def max_tokens(self) -> int:
@@ -65,7 +86,7 @@ class Clap:
 
     def text(self, text: str) -> Tensor:
         """Embedding of a text, shape = (width,), on the CPU, of length 1. Empty texts are fine."""
-        return self._embed(text)
+        return self.texts.get(text, lambda: self._embed_text(text), lambda answer: answer.nbytes)
 
     @torch.inference_mode()
     def _embed_text(self, text: str) -> Tensor:
@@ -78,7 +99,9 @@ class Clap:
         return nn.functional.normalize(answer.text_embeds[0].float(), dim=-1).cpu()
 
     @torch.inference_mode()
-    def audio(self, wave: npt.NDArray[np.floating[Any]], rate: int) -> Tensor:
+    def audio(
+        self, wave: npt.NDArray[np.floating[Any]], rate: int, on_part: OnPart = unheard
+    ) -> Tensor:
         """Embedding of a sound, shape = (width,), on the CPU, of length 1.
 
         Silence has an embedding too. NaN gives NaN.
@@ -88,14 +111,21 @@ class Clap:
         wave : ndarray, shape = (n_samples,)
             At least one sample, at any rate.
         rate : int
+        on_part : callable, optional
+            Hears after each of the tower's windows what share is done, and may end it by raising.
         """
+        if self._ears is not None:
+            return self._ears.audio(wave, rate, on_part)
         assert self._features is not None, "no audio tower"
-        heard = [self._embed_mel(mel) for mel in self._features(_resample(wave, rate, self.rate))]
-        return nn.functional.normalize(torch.stack(heard).mean(0), dim=-1)
+        windows = self._features.windows(resampled(wave, rate, self.rate))
+        heard = (self._embed_mel(self._features(window)) for window in windows)
+        return mean_direction(heard, len(windows), on_part)
 
     @property
     def rate(self) -> int:
         """Samples a second the audio tower hears."""
+        if self._ears is not None:
+            return self._ears.rate
         assert self._features is not None, "no audio tower"
         return self._features.rate
 
@@ -128,24 +158,34 @@ class ClapFeatures:
             dtype=torch.float64,
         )
 
-    def __call__(self, wave: Tensor) -> list[Tensor]:
-        """Features of a clip, window by window.
+    def windows(self, wave: Tensor) -> list[Tensor]:
+        """A clip's windows, evenly spread; of a short clip the whole of it."""
+        window = self.window_samples
+        return [wave[at : at + window] for at in window_starts(len(wave), window, 0)]
+
+    def __call__(self, window: Tensor) -> Tensor:
+        """Features of a window, shape = (n_frames, n_mels), in dB.
 
         Parameters
         ----------
-        wave : Tensor, shape = (n_samples,)
-            A short clip is repeated whole times, then padded with zeros ("repeatpad").
-
-        Returns
-        -------
-        mels : list of Tensor, shape = (n_frames, n_mels), in dB
+        window : Tensor, shape = (n_samples,)
+            A short one is repeated whole times, then padded with zeros ("repeatpad").
         """
-        n_samples, window = len(wave), self.window_samples
-        starts = window_starts(n_samples, window, 0) if n_samples > window else [0]
-        return [self._front(wave[None, at : at + window])[0, 0] for at in starts]
+        features: Tensor = self._front(window[None])[0, 0]
+        return features
 
 
-def _resample(wave: npt.NDArray[np.floating[Any]], from_rate: int, to_rate: int) -> Tensor:
+def mean_direction(heard: Iterable[Tensor], n_parts: int, on_part: OnPart) -> Tensor:
+    """Mean of `n_parts` embeddings, brought to length 1, shape = (width,)."""
+    parts = []
+    for part in heard:
+        parts.append(part)
+        on_part(len(parts) / n_parts)
+    return nn.functional.normalize(torch.stack(parts).mean(0), dim=-1)
+
+
+def resampled(wave: npt.NDArray[np.floating[Any]], from_rate: int, to_rate: int) -> Tensor:
+    """A wave of at least one sample at a tower's rate, shape = (n_samples,), at least one too."""
     assert wave.ndim == 1, f"a wave of shape {wave.shape}"
     assert len(wave) > 0, "a wave of no samples"
     samples = np.asarray(wave, np.float32)

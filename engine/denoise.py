@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from engine.compiling import compiled
+from engine.depths import Depths, Kept
 from engine.device import Placement
 from engine.kernels import prepared, turned_input, turned_output
 from engine.schedule import Solver, start_timestep
-from engine.windows import in_windows
+from engine.windows import OnWindow, fitted_window, in_windows
 
+#: Windows share a batch as long as its first activations hold no more numbers: small ones waste
+#: time between kernels, large ones leave the cache.
+BATCH_NUMBERS = 2**20
 #: What the model says of noisy latents at a timestep.
 Predict = Callable[[Tensor, int], Tensor]
 #: Hears (steps done, steps to do) after each step.
@@ -46,41 +52,120 @@ class Guidance:
         return away + self.weight * (towards - away)
 
 
+@dataclass(frozen=True)
+class Sparing:
+    """What steps do without; nothing, unless told so.
+
+    Parameters
+    ----------
+    guided : frozenset of int, optional
+        Timesteps that are guided (Kynkäänniemi et al. 2024), None for all; at others the weight
+        is 1.
+    reuse : int
+        Predictions that share one run of the UNet's lower levels; see depths.py.
+    """
+
+    guided: frozenset[int] | None = None
+    reuse: int = 1
+
+    @classmethod
+    def of_steps(cls, timesteps: Sequence[int], start: float, end: float, reuse: int) -> Sparing:
+        """Guidance from a share of the steps up to another; a step counts by its beginning."""
+        n = len(timesteps)
+        return cls(frozenset(t for i, t in enumerate(timesteps) if start <= i / n < end), reuse)
+
+
+#: Every step guided, and run whole.
+NOT_SPARING = Sparing()
+
+
 class Unet:
-    """The diffusion model's door: any number of cells, in windows as wide as it was trained on.
+    """The diffusion model's door: any number of cells, in windows of about what it was
+    trained on.
 
     Predictions of overlapping windows are averaged at every step, so that the windows make one
     sound (MultiDiffusion, Bar-Tal 2023).
+
+    Parameters
+    ----------
+    network : UNet2DConditionModel
+        Changed for this door's use; see `kernels.prepared`.
+    window_cells, multiple_cells : int
+        What it was trained on, and what a window's width must be a multiple of.
+    placement : Placement
     """
 
-    def __init__(self, network: Any, window_cells: int, placement: Placement) -> None:
+    def __init__(
+        self, network: Any, window_cells: int, multiple_cells: int, placement: Placement
+    ) -> None:
         self._network = prepared(network, placement)
-        self._window, self._placement = window_cells, placement
+        self._window, self._multiple, self._placement = window_cells, multiple_cells, placement
         self._overlap = window_cells // 4
+        self._first_width = int(network.config.block_out_channels[0])
+        self._depths = Depths(self._network)
+        self._fast = compiled(self._network.forward) if placement.is_compiled else self._network
 
-    def guided(self, guidance: Guidance, n_takes: int) -> Predict:
-        """The model under guidance, for a batch of `n_takes`."""
-        labels = guidance.rows(n_takes).to(self._placement.device, self._placement.dtype)
-        n_copies = len(labels) // n_takes
+    def guided(
+        self,
+        guidance: Guidance,
+        n_takes: int,
+        sparing: Sparing = NOT_SPARING,
+        on_window: OnWindow | None = None,
+    ) -> Predict:
+        """The model under guidance, for a batch of `n_takes`: a predictor of one process.
+
+        `on_window` hears, where a clip takes several windows, the share of a prediction that is
+        done after each batch of them; it may raise to stop.
+        """
+        pulls = {True: guidance, False: replace(guidance, weight=1.0)}
+        labels = {is_guided: self._labels(pull, n_takes) for is_guided, pull in pulls.items()}
+        kept = Kept(sparing.reuse)
 
         def predict(latents: Tensor, timestep: int) -> Tensor:
-            rows = latents.repeat(n_copies, 1, 1, 1)
-            return guidance.combine(self._windowed(rows, timestep, labels))
+            is_guided = sparing.guided is None or timestep in sparing.guided
+            own = labels[is_guided]
+            rows = latents.repeat(len(own) // n_takes, 1, 1, 1)
+            return pulls[is_guided].combine(self._windowed(rows, timestep, own, kept, on_window))
 
         return predict
 
+    def _labels(self, guidance: Guidance, n_takes: int) -> Tensor:
+        return guidance.rows(n_takes).to(self._placement.device, self._placement.dtype)
+
     @torch.inference_mode()
-    def _windowed(self, rows: Tensor, timestep: int, labels: Tensor) -> Tensor:
-        def network(cells: Tensor) -> Tensor:  # (n_rows, cells, c, bins), both ways
-            return self._window_of(cells.transpose(1, 2), timestep, labels).transpose(1, 2)
+    def _windowed(
+        self,
+        rows: Tensor,
+        timestep: int,
+        labels: Tensor,
+        kept: Kept,
+        on_window: OnWindow | None,
+    ) -> Tensor:
+        batches = count()
+        kept.next(len(rows))
+        # What is kept from step to step may not lie in a CUDA graph's own memory.
+        forward = self._fast if kept.is_idle else self._network
 
-        cells = in_windows(network, rows.transpose(1, 2), self._window, self._overlap, 0)
+        def network(cells: Tensor) -> Tensor:  # (n_windows * n_rows, cells, c, bins), both ways
+            own = labels.repeat(len(cells) // len(labels), 1)
+            with self._depths.of(kept, next(batches)):
+                x = turned_input(cells.transpose(1, 2), self._placement)
+                answer = forward(x, timestep, encoder_hidden_states=None, class_labels=own)
+                return turned_output(answer.sample).transpose(1, 2)
+
+        n_rows, _, n_cells, n_bins = rows.shape
+        window = fitted_window(n_cells, self._window, self._overlap, self._multiple)
+        at_once = max(1, BATCH_NUMBERS // (n_rows * window * n_bins * self._first_width))
+        cells = in_windows(
+            network,
+            rows.transpose(1, 2),
+            window,
+            self._overlap,
+            0,
+            on_window=on_window,
+            at_once=at_once,
+        )
         return cells.transpose(1, 2)
-
-    def _window_of(self, rows: Tensor, timestep: int, labels: Tensor) -> Tensor:
-        x = turned_input(rows, self._placement)
-        answer = self._network(x, timestep, encoder_hidden_states=None, class_labels=labels)
-        return turned_output(answer.sample)
 
 
 class TakeNoise:
@@ -201,6 +286,7 @@ def join_indices(strengths: Tensor, solver: Solver) -> Tensor:
     -------
     joins : Tensor of int, shape of `strengths`
     """
-    own = torch.tensor([start_timestep(float(s), solver.n_train) for s in strengths.flatten()])
-    later = torch.tensor(solver.timesteps)[None, :] > own[:, None]  # (n, n_steps)
-    return later.sum(1).view(strengths.shape)
+    values, places = torch.unique(strengths, return_inverse=True)  # most cells share a strength
+    own = torch.tensor([start_timestep(float(value), solver.n_train) for value in values])
+    later = torch.tensor(solver.timesteps)[None, :] > own[:, None]  # (n_values, n_steps)
+    return later.sum(1)[places]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ class Placement:
 
     device: torch.device
     dtype: torch.dtype
+    is_compiled: bool = False
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -41,7 +43,12 @@ class Placement:
         return nn.Module.to(network, self.device, self.dtype)
 
 
-def choose(device: str = "auto", dtype: str = "auto", threads: int | None = None) -> Placement:
+def choose(
+    device: str = "auto",
+    dtype: str = "auto",
+    threads: int | None = None,
+    is_compiled: bool = False,
+) -> Placement:
     """Where to run: the best device there is, unless one is named.
 
     Parameters
@@ -53,11 +60,14 @@ def choose(device: str = "auto", dtype: str = "auto", threads: int | None = None
         other implementations, "bf16", "fp16" to force one.
     threads : int, optional
         CPU threads; torch's own choice when None.
+    is_compiled : bool
+        Whether torch.compile makes the UNet's kernels; on CUDA only.
 
     Raises
     ------
     RequestError
-        `bad-value`: a device that isn't here, a precision of another name, less than one thread.
+        `bad-value`: a device that isn't here, a precision of another name, less than one thread,
+        compiling on another device than CUDA.
     """
     if threads is not None:
         if threads < 1:
@@ -72,7 +82,14 @@ def choose(device: str = "auto", dtype: str = "auto", threads: int | None = None
         raise RequestError(
             "bad-value", f"dtype is {dtype!r}; it must be one of auto, {', '.join(DTYPES)}"
         )
-    return Placement(where, precision)
+    if is_compiled and where.type != "cuda":
+        raise RequestError(
+            "bad-value",
+            f"the UNet is compiled on CUDA only, and this runs on {where.type}; leave compile out",
+        )
+    if is_compiled and importlib.util.find_spec("triton") is None:  # torch's Windows builds lack it
+        raise RequestError("bad-value", "compiling needs Triton, which is not installed here")
+    return Placement(where, precision, is_compiled)
 
 
 @contextmanager
@@ -123,3 +140,24 @@ def _likes_bf16(device: torch.device) -> bool:
 def _able(instructions: str) -> bool:
     ask = getattr(torch.cpu, "get_capabilities", None)  # older torch can't say
     return ask is not None and bool(ask().get(instructions))
+
+
+#: How libraries say it where they have no error of its own: CUDA and MPS, torch's allocator on
+#: Linux and on Windows, cuBLAS.
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of torch's, or of Python's own, means that memory ran out."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in _NO_MEMORY)
+
+
+def give_back_memory() -> None:
+    """Let a graphics card have the memory that torch only keeps in store."""
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()

@@ -20,13 +20,16 @@ from engine.region import Region
 from engine.samples import Samples
 
 #: Levels are compared over this much on both sides of an edge, and matter this far into the hole.
-EDGE_S, NEAR_S = 0.1, 0.3
+EDGE_S, NEAR_S = 0.05, 0.3
 #: How far an edge may pull the level from the overall one.
 MOST_BOOST_DB, MOST_CUT_DB = 9.0, 20.0
 #: How far the overall level may be corrected.
 MOST_OVERALL_DB = 30.0
 
 Gains = npt.NDArray[np.float64]
+#: One-channel sound just before a region and just after it.
+Context = tuple[Samples, Samples]
+NO_CONTEXT: Context = (np.zeros(0, np.float32), np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Kept:
     gain : float
         What brings the model's rendering of the kept sound to the kept sound's level.
     offset : ndarray of float32, shape = (n_channels,)
-        The kept sound's constant part.
+        The constant part of the kept sound and of what sounds before and after the region.
     """
 
     gain: float
@@ -66,7 +69,21 @@ def kept_parts(spans: Sequence[Span], n_frames: int) -> list[slice]:
     return [slice(*pair) for pair in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def kept_sound(region: Region, wave: Samples, spans: Sequence[Span]) -> Kept:
+def sound_around(region: Region, spans: Sequence[Span]) -> Samples:
+    """All that sounds outside some spans, context included, in order; a copy."""
+    parts = [region.samples[part] for part in kept_parts(spans, region.n_frames)]
+    return np.concatenate([region.before, *parts, region.after])
+
+
+def offset_of(samples: Samples) -> Samples:
+    """Mean of every channel, shape = (n_channels,); 0 for no frames."""
+    total = samples.sum(axis=0, dtype=np.float64)
+    return np.asarray(total / max(1, len(samples)), np.float32)
+
+
+def kept_sound(
+    region: Region, wave: Samples, spans: Sequence[Span], context: Context = NO_CONTEXT
+) -> Kept:
     """What is known of a region outside some spans, which are in order and don't overlap.
 
     Parameters
@@ -74,24 +91,28 @@ def kept_sound(region: Region, wave: Samples, spans: Sequence[Span]) -> Kept:
     region : Region
     wave : ndarray of float32, shape = (n_frames,)
         The model's rendering of the region, holes and all. Silence, in it or in the region, gives a
-        gain of 1; so does a region that is all hole.
+        gain of 1.
     spans : sequence of Span
+    context : pair of ndarray of float32, shapes = (n_before,) and (n_after,)
+        The model's rendering of what sounds just before the region and just after it. A region that
+        is all hole has its level from there; without it a gain of 1.
     """
-    kept = kept_parts(spans, region.n_frames)
-    n_frames = sum(part.stop - part.start for part in kept)
-    if not n_frames:
-        return Kept(1.0, np.zeros(region.n_channels, np.float32))
-    total = sum(region.samples[part].sum(axis=0, dtype=np.float64) for part in kept)
-    offset = np.asarray(total / n_frames, np.float32)
-    powers = [
-        sum(rms(samples[part]) ** 2 * (part.stop - part.start) for part in kept)
-        for samples in (region.samples - offset, wave[:, np.newaxis])
-    ]
-    if min(powers) <= 0.0:
-        return Kept(1.0, offset)
-    return Kept(
-        _held(float(np.sqrt(powers[0] / powers[1])), MOST_OVERALL_DB, MOST_OVERALL_DB), offset
+    offset = offset_of(sound_around(region, spans))
+    pairs = [(region.samples[part], wave[part]) for part in kept_parts(spans, region.n_frames)]
+    if not any(len(rendered) for _, rendered in pairs):
+        before, after = context
+        start = max(0, len(region.before) - len(before))
+        pairs = [(region.before[start:], before), (region.after[: len(after)], after)]
+    kept, rendered = (
+        sum(rms(part) ** 2 * len(part) for part in parts)
+        for parts in (
+            [samples - offset for samples, _ in pairs],
+            [answer[:, np.newaxis] for _, answer in pairs],
+        )
     )
+    if min(kept, rendered) <= 0.0:
+        return Kept(1.0, offset)
+    return Kept(_held(float(np.sqrt(kept / rendered)), MOST_OVERALL_DB, MOST_OVERALL_DB), offset)
 
 
 def _held(gain: float, most_cut_db: float, most_boost_db: float) -> float:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from engine.automation import Points, Prompts, read_around, read_mask, read_prompts
 from engine.errors import RequestError
 
 MAX_PROMPT_CHARACTERS = 2000
@@ -25,7 +27,8 @@ DIRECTIONS = ("after", "before")
 class Parameter:
     """One parameter of an edit: its kind, range and a line of documentation.
 
-    `kind` is one of "text", "float", "int", "choice", "curve", "holes".
+    `kind` is one of "text", "float", "int", "choice", "curve", "holes", "prompts", "mask",
+    "around".
     """
 
     name: str
@@ -106,21 +109,42 @@ def _check_holes(p: Parameter, value: Any) -> tuple[Hole, ...]:
     return tuple(value)
 
 
-_CHECKS = {
+def _check_automation(p: Parameter, value: Any) -> Any:
+    try:
+        return _AUTOMATION[p.kind](value)
+    except ValueError as error:
+        raise _bad(p, value, str(error)) from None
+
+
+_AUTOMATION: dict[str, Callable[[Any], Any]] = {
+    "prompts": read_prompts,
+    "mask": read_mask,
+    "around": read_around,
+}
+_CHECKS: dict[str, Callable[[Parameter, Any], Any]] = {
     "text": _check_text,
     "float": _check_float,
     "int": _check_int,
     "choice": _check_choice,
     "curve": _check_curve,
     "holes": _check_holes,
+    **dict.fromkeys(_AUTOMATION, _check_automation),
 }
 
 PARAMETERS: dict[str, Parameter] = {
     p.name: p
     for p in (
         Parameter("prompt", "text", "what it should sound like"),
+        Parameter("prompts", "prompts", "texts over time; each goes over into the next"),
         Parameter("negative", "text", "what it should not sound like"),
         Parameter("guidance", "float", "how hard the text pulls; 1 is no guidance", 0.0, 20.0),
+        Parameter(
+            "guidance_start", "float", "share of the steps before which guidance is 1", 0.0, 1.0
+        ),
+        Parameter(
+            "guidance_end", "float", "share of the steps from which on it is 1 again", 0.0, 1.0
+        ),
+        Parameter("reuse", "int", "predictions that share the UNet's lower levels", 1, 10),
         Parameter(
             "steps", "int", "denoising steps over the part of the process that is run", 1, 1000
         ),
@@ -128,11 +152,21 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("eta", "float", "noise added back a step (ddim only)", 0.0, 1.0),
         Parameter("seed", "int", "the same seed gives the same take", 0, MAX_SEED),
         Parameter("takes", "int", "how many takes, best first by CLAP", 1, MAX_TAKES),
+        Parameter("around", "around", "the seed of a take that new ones are to be like"),
+        Parameter("spread", "float", "how far new takes lie from that one", 0.0, 1.0),
         Parameter("mix", "float", "share of the new sound; 0 gives the source back", 0.0, 1.0),
         Parameter(
             "strength", "float", "where the reverse process starts; 0 changes nothing", 0.0, 1.0
         ),
+        Parameter(
+            "preserve",
+            "float",
+            "how much of the performance is kept; 0 leaves it to the model",
+            0.0,
+            1.0,
+        ),
         Parameter("curve", "curve", "strength over time, as (seconds, strength) pairs"),
+        Parameter("mask", "mask", "strength over time and frequency, painted or as points"),
         Parameter("render", "choice", "how the model's change becomes sound", choices=RENDERINGS),
         Parameter("holes", "holes", "what is to be filled"),
         Parameter("resample", "int", "times each step is repeated (RePaint); 1 is once", 1, 10),
@@ -201,11 +235,16 @@ class Edit:
     prompt: str = ""
     negative: str = ""
     guidance: float = 2.5
+    guidance_start: float = 0.0
+    guidance_end: float = 1.0
     steps: int = 20
+    reuse: int = 1
     sampler: str = "dpm++"
     eta: float = 0.0
     seed: int = 0
     takes: int = 1
+    around: str = ""
+    spread: float = 0.3
     mix: float = 1.0
 
     def __post_init__(self) -> None:
@@ -231,6 +270,7 @@ class Generate(Edit):
     name: ClassVar[str] = "generate"
     summary: ClassVar[str] = "make a new sound from a text"
 
+    prompts: Prompts = ()
     seconds: float = 5.0
     rate: int = 48000
     channels: int = 1
@@ -247,8 +287,11 @@ class Transfer(Edit):
     name: ClassVar[str] = "transfer"
     summary: ClassVar[str] = "turn a region into what the text says, keeping its timing"
 
+    prompts: Prompts = ()
     strength: float = 0.5
     curve: tuple[tuple[float, float], ...] = ()
+    mask: str | Points = ()
+    preserve: float = 0.0
     render: str = "hybrid"
 
     @property
@@ -268,13 +311,17 @@ class Inpaint(Edit):
     name: ClassVar[str] = "inpaint"
     summary: ClassVar[str] = "fill holes in time or frequency so that they fit"
 
+    prompts: Prompts = ()
     holes: tuple[Hole, ...] = ()
+    mask: str | Points = ()
     resample: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.holes:
-            raise RequestError("bad-value", "inpaint has no hole; give at least one")
+        if not self.holes and not self.mask:
+            raise RequestError("bad-value", "inpaint has no hole; give at least one, or a mask")
+        if self.holes and self.mask:
+            raise RequestError("bad-value", "inpaint has holes and a mask; give one of them")
 
 
 @dataclass(frozen=True)
@@ -295,6 +342,7 @@ class Continue(Edit):
     name: ClassVar[str] = "continue"
     summary: ClassVar[str] = "make a clip longer, after its end or before its start"
 
+    prompts: Prompts = ()
     seconds: float = 2.0
     direction: str = "after"
 

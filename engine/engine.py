@@ -6,24 +6,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-import torch
 
 from engine.checkpoint import load_checkpoint
-from engine.device import Placement, choose, denormals_flushed
-from engine.edits import Edit, Generate, Inpaint
-from engine.errors import FaultError, RequestError
+from engine.device import (
+    Placement,
+    choose,
+    denormals_flushed,
+    give_back_memory,
+    is_out_of_memory,
+)
+from engine.edits import Edit, Generate
+from engine.errors import Cancelled, FaultError, RequestError
 from engine.flows import FLOWS
+from engine.laion import load_laion
 from engine.networks import Networks
 from engine.progress import Listener, Reporter
+from engine.ranking import ranked
 from engine.region import Region, Take
-from engine.takes import hear, rank, take_seeds
+from engine.takes import take_seeds
+
+T = TypeVar("T")
 
 _NAMES = ", ".join(kind.__name__ for kind in FLOWS)
+#: Share of an edit's time after which its takes are made and left to be ranked.
+RENDERED = 0.97
 
 
 class Engine:
@@ -52,6 +63,8 @@ class Engine:
         device: str = "auto",
         dtype: str = "auto",
         threads: int | None = None,
+        ranker: str | Path | None = None,
+        is_compiled: bool = False,
     ) -> Engine:
         """Load a checkpoint.
 
@@ -65,6 +78,11 @@ class Engine:
             "auto", "fp32" (for parity), "bf16" or "fp16".
         threads : int, optional
             CPU threads.
+        ranker : str or Path, optional
+            A LAION CLAP checkpoint (.pt) that judges takes in place of the model's own CLAP.
+        is_compiled : bool
+            Whether torch.compile makes the UNet's kernels for this graphics card (CUDA only): the
+            first edit takes minutes, later ones less than before; see compiling.py.
 
         Raises
         ------
@@ -73,10 +91,16 @@ class Engine:
         RequestError
             `bad-value`: a device or dtype that isn't here.
         """
-        with _guarded():
-            placement = choose(device, dtype, threads)
+
+        def make() -> Engine:
+            placement = choose(device, dtype, threads, is_compiled)
             loaded = load_checkpoint(checkpoint)
-            return cls(Networks(loaded, placement), placement, loaded.name)
+            networks = Networks(loaded, placement)
+            if ranker is not None:
+                networks.rank_with(load_laion(ranker, loaded.tokenizer, placement.device))
+            return cls(networks, placement, loaded.name)
+
+        return _guarded(make)
 
     def edit(self, region: Region | None, edit: Edit, progress: Listener | None = None) -> Take:
         """The best take of an edit; see `takes`."""
@@ -88,7 +112,8 @@ class Engine:
         """All takes of an edit, best first by CLAP similarity.
 
         Similarity is to the prompt, or without one to the region; it is taken where the edit
-        worked. An edit that changes nothing (strength, amount or mix 0) runs no model.
+        worked. Of takes that are nearly the same only the best is given, so there may be fewer than
+        asked for. An edit that changes nothing (strength, amount or mix 0) runs no model.
 
         Parameters
         ----------
@@ -116,45 +141,40 @@ class Engine:
         rate = edit.rate if isinstance(edit, Generate) else region.rate  # type: ignore[union-attr]
         report = Reporter(progress)
         report(0.0, "reading the text")
-        with _guarded():
-            made = FLOWS[type(edit)](self.networks, region, edit, report)
+
+        def make() -> list[Take]:
+            made = FLOWS[type(edit)](self.networks, region, edit, report.between(0.0, RENDERED))
             seeded = zip(made, take_seeds(edit), strict=True)
             takes = [Take(samples, rate, seed) for samples, seed in seeded]
-            ranked = self._ranked(region, edit, takes)
+            return ranked(self.networks, region, edit, takes, report.between(RENDERED, 1.0))
+
+        takes = _guarded(lambda: self._unspoilt(make))
         report(1.0, "done")
-        return ranked
+        return takes
 
-    def _ranked(self, region: Region | None, edit: Edit, takes: list[Take]) -> list[Take]:
-        clap = self.networks.clap
-        if not clap.hears:
-            return takes
-        if edit.prompt or region is None or not region.samples.any():
-            reference = clap.text(edit.prompt)
-        else:
-            reference = hear(self.networks, region)
-        return rank(self.networks, takes, reference, _worked_on(edit, takes[0].n_frames))
-
-
-def _worked_on(edit: Edit, n_frames: int) -> tuple[int, int]:
-    """Frames (start, stop) of a take in which the edit made sound."""
-    if isinstance(edit, Inpaint):
-        start = min(hole.start_frames for hole in edit.holes)
-        return start, max(hole.stop_frames for hole in edit.holes)
-    return 0, n_frames
+    def _unspoilt(self, make: Callable[[], T]) -> T:
+        """After a fault nothing is kept of any region: it may be what was at fault, or too much."""
+        try:
+            return make()
+        except (Cancelled, RequestError):
+            raise
+        except Exception:
+            self.networks.forget()
+            raise
 
 
-@contextmanager
-def _guarded() -> Iterator[None]:
-    """Where tensors are touched: no denormals, and running out of memory has a name."""
+def _guarded(make: Callable[[], T]) -> T:
+    """Run what touches tensors: no denormals, and running out of memory has a name."""
     try:
         with denormals_flushed():
-            yield
-    except MemoryError as error:
-        raise _out_of_memory() from error
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise _out_of_memory() from error
-        raise
+            return make()
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        # Its frames hold the very tensors there was no more room beside; they go with it.
+        cause = error.with_traceback(None)
+    give_back_memory()
+    raise _out_of_memory() from cause
 
 
 def _out_of_memory() -> FaultError:

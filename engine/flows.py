@@ -12,13 +12,17 @@ import numpy as np
 import torch
 
 from engine import units
+from engine.denoise import Guidance
 from engine.edits import Bandwidth, Continue, Edit, Generate, Hole, Inpaint, Loop, Transfer, Vary
 from engine.errors import RequestError
+from engine.guess import HIGHS_STRENGTH, HOLE_STRENGTH
 from engine.holes import check_holes, loop_region
 from engine.hybrid import Spectra
 from engine.masks import Box, fill_mask, flat_mask
+from engine.model_input import ModelInput
 from engine.networks import Networks, Process
-from engine.progress import Reporter
+from engine.painted import Painted, painted
+from engine.progress import OnPart, Reporter
 from engine.region import Region
 from engine.render import (
     check_cutoff,
@@ -27,24 +31,38 @@ from engine.render import (
     render_continue,
     render_generate,
     render_holes,
+    render_painted,
     render_transfer,
 )
-from engine.samples import Samples
-from engine.spans import around_holes, excerpt, with_context
+from engine.samples import Samples, check_size
+from engine.spans import Excerpt, around_holes, excerpt, with_context
 from engine.takes import (
+    ENCODED,
+    Guess,
     box,
     check_sounding,
     decoded,
     encoded,
     guidance,
+    guidances,
+    hole_boxes,
     own_guidance,
+    own_sound,
+    preserving,
+    rendered,
+    start_of,
     strengths_of,
     voiced,
     without,
 )
+from engine.timeline import Timeline
+from engine.touch import Touch
 
 #: What an edit of a whole region hears of its surroundings, so that no border of the model's shows.
 BORDER_S = 0.32
+
+#: A line across a hole needs so much sound on both sides.
+BESIDE_S = 0.1
 
 #: (networks, region, edit, report) to the samples of every take, in the order of their seeds.
 Flow = Callable[[Networks, Any, Any, Reporter], list[Samples]]
@@ -53,9 +71,11 @@ Flow = Callable[[Networks, Any, Any, Reporter], list[Samples]]
 def generate(networks: Networks, _: None, edit: Generate, report: Reporter) -> list[Samples]:
     """Text to audio, from noise alone."""
     n_frames = max(1, units.seconds_to_frames(edit.seconds, edit.rate))
+    check_size(n_frames, edit.channels, "the take")
     n_samples = units.rescale_up(n_frames, edit.rate, networks.rate)
-    ones = flat_mask(networks.grid(n_samples), 1.0)
-    process = Process(networks.silence(n_samples), ones, guidance(networks, edit))
+    grid = networks.grid(n_samples)
+    pull = guidances(networks, edit, grid)
+    process = Process(networks.silence(n_samples), flat_mask(grid, 1.0), pull)
     return [
         render_generate(wave[:n_samples], networks.rate, edit.rate, edit.channels, n_frames)
         for wave, _mel in voiced(networks, process, edit, report)
@@ -83,26 +103,44 @@ def _shallow(
     check_sounding(region, edit)
     near = _near(networks, region)
     model, source = encoded(networks, near, report)
-    strengths = strengths_of(networks.grid(model.n_samples), model, strength, curve)
-    if not strengths.any():  # the curve rises only after the region
+    mask = _mask_of(edit, region)
+    touch, grid = Touch(curve, mask), networks.grid(model.n_samples)
+    strengths = strengths_of(grid, model, strength, curve, mask)
+    # The curve rises only after the region, or the mask is dark.
+    if not (strengths.any() and touch.over_time(region.n_frames, region.rate).any()):
         return [np.array(region.samples) for _ in range(edit.takes)]
-    pull = own_guidance if isinstance(edit, Vary) else guidance
+    heard = model.samples, report.between(ENCODED / 2, ENCODED / 2).stage("encoding")
+    if isinstance(edit, Vary):
+        pull: Guidance | Timeline = own_guidance(networks, edit, *heard)
+    else:
+        pull = guidances(networks, edit, grid, start_of(model), *heard)
     process = Process(
         source,
         strengths,
-        pull(networks, edit, model.samples),
+        pull,
         start=float(strengths.max()),
         forget=False,
+        **preserving(networks, edit, *heard),
     )
-    before = decoded(networks, source, report)
-    return [
-        render_transfer(near, model, wave, _spectra(networks, before, mel), edit.render, edit.mix)
-        for wave, mel in voiced(networks, process, edit, report)
-    ]
+    before, own = decoded(networks, source, report), own_sound(networks, near)
+
+    def render(take: tuple[Samples, torch.Tensor], on_part: OnPart) -> Samples:
+        how = _spectra(networks, before, take[1]), edit.render, edit.mix, touch, own, on_part
+        return render_transfer(near, model, take[0], *how)
+
+    takes = voiced(networks, process, edit, report)
+    return rendered(takes, render, region.samples.nbytes, edit.takes, report)
+
+
+def _mask_of(edit: Edit, region: Region) -> Painted | None:
+    mask = getattr(edit, "mask", ())
+    return painted(mask, region) if mask else None
 
 
 def inpaint(networks: Networks, region: Region, edit: Inpaint, report: Reporter) -> list[Samples]:
-    """Masked generation in holes; everything outside stays bit for bit."""
+    """Masked generation in holes or under a mask; everything outside stays bit for bit."""
+    if edit.mask:
+        return _painted_over(networks, region, edit, report)
     check_holes(region, edit.holes)
     for hole in edit.holes:
         if (hole.low_hz or 0.0) >= networks.rate / 2:
@@ -112,6 +150,50 @@ def inpaint(networks: Networks, region: Region, edit: Inpaint, report: Reporter)
                 f"this checkpoint makes sound up to {networks.rate / 2:g} Hz",
             )
     return _filled(networks, region, edit.holes, edit, report)
+
+
+def _painted_over(
+    networks: Networks, region: Region, edit: Inpaint, report: Reporter
+) -> list[Samples]:
+    """Masked generation as strongly as a mask is painted, cell by cell."""
+    mask = painted(edit.mask, region)
+    part = _around_mask(networks, region, mask)
+    if part is None:
+        return [np.array(region.samples) for _ in range(edit.takes)]
+    mask = mask.moved(-part.start_frames / region.rate)
+    model, source = encoded(networks, part.region, report)
+    grid = networks.grid(model.n_samples)
+    strengths = strengths_of(grid, model, 1.0, (), mask.within(part.region.length_s))
+    process = Process(
+        source,
+        strengths,
+        guidances(networks, edit, grid, start_of(model) - _later(part, model), model.samples),
+        start=float(strengths.max()),
+        resample=edit.resample,
+    )
+    takes = [np.array(region.samples) for _ in range(edit.takes)]
+    if process.start:
+        waves = voiced(networks, process, edit, report)
+        for whole, (wave, _mel) in zip(takes, waves, strict=True):
+            part.paste(render_painted(part.region, model, wave, Touch((), mask), edit.mix), whole)
+    return takes
+
+
+def _around_mask(networks: Networks, region: Region, mask: Painted) -> Excerpt | None:
+    """What the model is shown of a region under a mask; None where the mask is dark."""
+    first_s, last_s = mask.extent_s()
+    start = units.seconds_to_frames(max(first_s, 0.0), region.rate)
+    stop = units.seconds_to_frames(min(last_s, region.length_s), region.rate)
+    if stop <= start:
+        return None
+    hole = Hole(start, min(stop, region.n_frames) - start)
+    (part,) = around_holes(region, [hole], networks.window_s)
+    return part
+
+
+def _later(part: Excerpt, model: ModelInput) -> float:
+    """Model samples from the whole region's first frame to the excerpt's."""
+    return part.start_frames * model.rate / model.host_rate
 
 
 def loop(networks: Networks, region: Region, edit: Loop, report: Reporter) -> list[Samples]:
@@ -133,32 +215,43 @@ def _filled(
     takes = [np.array(region.samples) for _ in range(edit.takes)]
     parts = around_holes(region, holes, networks.window_s)
     for index, part in enumerate(parts):
-        filled = _fill(networks, part.region, part.holes, edit, report.part(index, len(parts)))
+        filled = _fill(networks, part, edit, report.part(index, len(parts)))
         for whole, samples in zip(takes, filled, strict=True):
             part.paste(samples, whole)
     return takes
 
 
 def _fill(
-    networks: Networks,
-    region: Region,
-    holes: Sequence[Hole],
-    edit: Inpaint | Loop,
-    report: Reporter,
+    networks: Networks, part: Excerpt, edit: Inpaint | Loop, report: Reporter
 ) -> list[Samples]:
-    model, source = encoded(networks, region, report)
-    boxes = [box(model, h.start_frames, h.stop_frames, h.low_hz, h.high_hz) for h in holes]
+    region, holes = part.region, part.holes
+    guess = Guess(tuple(holes)) if _is_repair(part, edit) else None
+    strength = HOLE_STRENGTH if guess else 1.0
+    model, source = encoded(networks, region, report, guess=guess)
+    boxes = hole_boxes(model, holes)
+    grid = networks.grid(model.n_samples)
+    start = start_of(model) - _later(part, model)
     process = Process(
         source,
-        fill_mask(networks.grid(model.n_samples), boxes),
-        guidance(networks, edit, without(model, boxes)),
-        start=1.0,
+        strength * fill_mask(grid, boxes),
+        guidances(networks, edit, grid, start, without(model, boxes)),
+        start=strength,
         resample=edit.resample if isinstance(edit, Inpaint) else 1,
     )
     return [
         render_holes(region, model, wave, holes, edit.mix)
         for wave, _mel in voiced(networks, process, edit, report)
     ]
+
+
+def _is_repair(part: Excerpt, edit: Inpaint | Loop) -> bool:
+    """Whether a hole is to hold more of what sounds on both sides of it, and not what a text says:
+    then a line across it is a guess worth starting from."""
+    region = part.region
+    first = min(hole.start_frames for hole in part.holes) + len(region.before)
+    last = region.n_frames - max(hole.stop_frames for hole in part.holes) + len(region.after)
+    is_asked_for = edit.prompt or getattr(edit, "prompts", ())
+    return not is_asked_for and min(first, last) > BESIDE_S * region.rate
 
 
 def bandwidth(
@@ -168,14 +261,14 @@ def bandwidth(
     check_sounding(region, edit)
     cutoff_hz = _cutoff_hz(region, edit, networks.rate)
     near = _near(networks, region)
-    model, source = encoded(networks, near, report)
+    model, source = encoded(networks, near, report, guess=Guess(cutoff_hz=cutoff_hz))
     highs = Box(0.0, float("inf"), low_hz=cutoff_hz)
     process = Process(
         source,
-        fill_mask(networks.grid(model.n_samples), [highs]),
+        HIGHS_STRENGTH * fill_mask(networks.grid(model.n_samples), [highs]),
         # Not the region's own embedding: a dull sound's asks for dullness.
         guidance(networks, edit),
-        start=1.0,
+        start=HIGHS_STRENGTH,
         resample=edit.resample,
     )
     return [
@@ -207,6 +300,7 @@ def continue_(
     """Masked generation past the clip's end, or before its start."""
     after = edit.direction == "after"
     new_frames = max(1, units.seconds_to_frames(edit.seconds, region.rate))
+    check_size(region.n_frames + new_frames, region.n_channels, "the take")
     heard_s = max(networks.window_s - edit.seconds, networks.shortest_s)
     heard = min(region.n_frames, units.seconds_to_frames(heard_s, region.rate))
     first = region.n_frames - heard if after else 0
@@ -214,10 +308,12 @@ def continue_(
     room = (0, new_frames) if after else (new_frames, 0)
     model, source = encoded(networks, near, report, *room)
     hole = box(model, heard, heard + new_frames) if after else box(model, 0, new_frames)
+    grid = networks.grid(model.n_samples)
+    # Texts over time count from where the new sound starts.
     process = Process(
         source,
-        fill_mask(networks.grid(model.n_samples), [hole]),
-        guidance(networks, edit, without(model, [hole])),
+        fill_mask(grid, [hole]),
+        guidances(networks, edit, grid, hole.start_samples, without(model, [hole])),
         start=1.0,
     )
     rest = region.samples[:first] if after else region.samples[heard:]

@@ -16,13 +16,25 @@ import numpy as np
 
 from engine import units
 from engine.air import add_air
-from engine.edges import EDGE_S, Kept, Span, gain_curve, kept_parts, kept_sound, sounding
+from engine.edges import (
+    EDGE_S,
+    NO_CONTEXT,
+    Context,
+    Kept,
+    Span,
+    gain_curve,
+    kept_sound,
+    offset_of,
+    sound_around,
+    sounding,
+)
 from engine.edits import Hole
 from engine.errors import RequestError
 from engine.fades import CROSSFADE_S, HISTORY_S, OPEN_FADE_S, crossfade, extrapolate, fade_in
 from engine.filters import band_taps, filtered, reach_frames
 from engine.region import Region
 from engine.samples import Samples, blocks
+from engine.spans import merged
 
 #: Slope of a band's ends, as a share of their frequency and at least.
 SLOPE_SHARE, LEAST_SLOPE_HZ, STOP_DB = 0.1, 30.0, 80.0
@@ -30,7 +42,13 @@ SLOPE_SHARE, LEAST_SLOPE_HZ, STOP_DB = 0.1, 30.0, 80.0
 LOOP_CONTEXT_S = 5.0
 
 
-def fill_holes(region: Region, wave: Samples, holes: Sequence[Hole], model_rate: int) -> Samples:
+def fill_holes(
+    region: Region,
+    wave: Samples,
+    holes: Sequence[Hole],
+    model_rate: int,
+    context: Context = NO_CONTEXT,
+) -> Samples:
     """A region with its holes filled, shape = (n_frames, n_channels).
 
     Outside the holes every sample is the region's own.
@@ -44,6 +62,8 @@ def fill_holes(region: Region, wave: Samples, holes: Sequence[Hole], model_rate:
         They may overlap and reach the region's ends.
     model_rate : int
         Above half of it the wave holds nothing.
+    context : pair of ndarray of float32, shapes = (n_before,) and (n_after,)
+        The model's sound just before the region and just after it, as far as there is any.
 
     Raises
     ------
@@ -55,19 +75,19 @@ def fill_holes(region: Region, wave: Samples, holes: Sequence[Hole], model_rate:
     filled = np.array(region.samples)
     spans = _merged(region, holes)
     airy = _airy(region, wave, spans, model_rate)
-    kept = kept_sound(region, airy, spans)
+    kept = kept_sound(region, airy, spans, context)
     for span in _merged(region, [hole for hole in holes if hole.is_full_band]):
         fill_span(filled, region, airy[span.start_frames : span.stop_frames], span, kept)
     for hole in holes:
         if not hole.is_full_band:
-            _fill_band(filled, region, airy, hole)
+            _fill_band(filled, region, airy, hole, context)
     return filled
 
 
 def _airy(region: Region, wave: Samples, spans: Sequence[Span], model_rate: int) -> Samples:
     """A wave as bright as what sounds outside some spans."""
-    parts = [region.samples[part] for part in kept_parts(spans, region.n_frames)]
-    around = np.concatenate([region.before, *parts, region.after])
+    around = sound_around(region, spans)
+    around -= offset_of(around)  # an offset counts as no band's level
     return add_air(wave, around, region.rate, model_rate)
 
 
@@ -90,12 +110,7 @@ def check_holes(region: Region, holes: Sequence[Hole]) -> None:
 
 def _merged(region: Region, holes: Sequence[Hole]) -> list[Span]:
     """Holes as spans, in order, that neither overlap nor touch."""
-    spans: list[tuple[int, int]] = []
-    for hole in sorted(holes, key=lambda hole: hole.start_frames):
-        if spans and hole.start_frames <= spans[-1][1]:
-            spans[-1] = spans[-1][0], max(spans[-1][1], hole.stop_frames)
-        else:
-            spans.append((hole.start_frames, hole.stop_frames))
+    spans = merged((hole.start_frames, hole.stop_frames) for hole in holes)
     return [_span(region, start, stop) for start, stop in spans]
 
 
@@ -139,7 +154,9 @@ def fill_span(filled: Samples, region: Region, fresh: Samples, span: Span, kept:
         inside[-fade:] = ending[::-1] + offset
 
 
-def _fill_band(filled: Samples, region: Region, wave: Samples, hole: Hole) -> None:
+def _fill_band(
+    filled: Samples, region: Region, wave: Samples, hole: Hole, context: Context
+) -> None:
     """Fill a band of frequencies over a stretch of time, in place; other frequencies stay."""
     low_hz, high_hz = hole.low_hz or 0.0, min(hole.high_hz or np.inf, region.rate / 2)
     slope_hz = max(LEAST_SLOPE_HZ, SLOPE_SHARE * (low_hz or high_hz))
@@ -156,9 +173,12 @@ def _fill_band(filled: Samples, region: Region, wave: Samples, hole: Hole) -> No
     band = Region(old[inside], region.rate, old[: inside.start], old[inside.stop :])
     start, stop = hole.start_frames - first, hole.stop_frames - first
     span = _span(band, start, stop)
-    new = filtered(wave[first:last], taps)
+    before, after = context
+    before, after = before[max(0, len(before) - len(lead)) :], after[: len(tail)]
+    whole = filtered(np.concatenate([before, wave[first:last], after]), taps)
+    before, new, after = np.split(whole, [len(before), len(before) + last - first])
     change = np.array(band.samples)
-    fill_span(change, band, new[start:stop], span, kept_sound(band, new, [span]))
+    fill_span(change, band, new[start:stop], span, kept_sound(band, new, [span], (before, after)))
     change -= band.samples
     filled[hole.start_frames : hole.stop_frames] += change[start:stop]
 

@@ -22,9 +22,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage  # type: ignore[import-untyped]
 
-from engine.levels import ChannelWeights
 from engine.model_input import ModelInput
-from engine.region import Region
+from engine.onsets import hold_before_onsets
+from engine.own_sound import OwnSound
+from engine.progress import OnPart, unheard
 from engine.samples import Samples
 from engine.stft import BlockStft
 
@@ -34,12 +35,15 @@ BOOST_DB, MOST_BOOST_DB = 9.0, 15.0
 CUT_DB, MOST_CUT_DB = 30.0, 40.0
 #: Log-mel under which there is nothing but the decoder's own noise: 60 dB under full-band noise.
 QUIET = -9.5
+#: Frames (deviation of a bell) over which gains are smoothed: mels look at 64 ms and come every 10,
+#: so what jitters faster is the decoder's own, and costs words.
+SMOOTH_FRAMES = 1.5
 #: Mean change over the band from which a moment goes over to the vocoder's sound, and where it has.
 TURN_DB, TURNED_DB = 10.0, 24.0
 #: Change is averaged over so much time before it counts as a turn.
 TURN_S = 0.2
-#: Boost above the model's band, where the model can't hear what it boosts.
-MOST_BOOST_ABOVE_DB = 6.0
+#: Boost above the model's band, where the model can't hear what it boosts: free, and at most.
+BOOST_ABOVE_DB, MOST_BOOST_ABOVE_DB = 3.0, 6.0
 
 Grid = npt.NDArray[np.float32]
 Axis = npt.NDArray[np.float64]
@@ -83,11 +87,11 @@ def _slaney_to_hz(mel: Axis) -> Axis:
     return np.where(mel < 15, mel * 200 / 3, log_part)
 
 
-def bend(log_gain: Grid) -> Grid:
-    """Gains limited softly to -40 and +15 dB; natural log in and out."""
+def bend(log_gain: Grid, boost_db: float = BOOST_DB, most_db: float = MOST_BOOST_DB) -> Grid:
+    """Gains limited softly to -40 and +15 dB, or another most; natural log in and out."""
     gain_db = np.asarray(log_gain / DB, np.float32)
-    over, under = BOOST_DB, -CUT_DB
-    above = over + _saturate(gain_db - over, MOST_BOOST_DB - BOOST_DB)
+    over, under = boost_db, -CUT_DB
+    above = over + _saturate(gain_db - over, most_db - boost_db)
     below = under - _saturate(under - gain_db, MOST_CUT_DB - CUT_DB)
     bent = np.where(gain_db > over, above, np.where(gain_db < under, below, gain_db)) * DB
     return np.asarray(bent, np.float32)
@@ -123,6 +127,7 @@ class ChangeGrid:
         wanted = np.log(
             (np.exp(spectra.mel_result) + quiet) / (np.exp(spectra.mel_source) + quiet)
         ).astype(np.float32)
+        wanted = ndimage.gaussian_filter1d(wanted, SMOOTH_FRAMES, axis=0, mode="nearest")
         bent = bend(wanted)
         turned = _turned(wanted, TURN_S * model.rate / spectra.hop_samples)
         own_power = np.minimum(np.exp(bent - wanted), 1.0) ** 2 * (1.0 - turned)
@@ -130,7 +135,7 @@ class ChangeGrid:
         top = bent[:, centres_hz >= spectra.high_hz / 2].mean(axis=1, keepdims=True)
         # One more column stands for everything above the band: the gain of the top octave.
         own = bent + 0.5 * np.log(np.maximum(1.0 - turned, 1e-4))
-        self._log_gain = np.hstack([own, np.minimum(top, MOST_BOOST_ABOVE_DB * DB)])
+        self._log_gain = np.hstack([own, bend(top, BOOST_ABOVE_DB, MOST_BOOST_ABOVE_DB)])
         missing = np.sqrt(1.0 - own_power)
         self._missing = np.hstack([missing, np.zeros_like(missing[:, :1])])
         self._stft, self._model, self._hop_samples = stft, model, spectra.hop_samples
@@ -150,7 +155,8 @@ class ChangeGrid:
     def _interpolated(self, grid: Grid, first: npt.NDArray[np.intp], share: Grid) -> Grid:
         rows = _lerp(grid[first], grid[np.minimum(first + 1, len(grid) - 1)], share[:, None])
         right = np.minimum(self._bin + 1, grid.shape[1] - 1)
-        return _lerp(rows[:, self._bin], rows[:, right], self._bin_share)
+        # Not by a product of matrices: one so small has BLAS wake its threads for every block.
+        return _lerp(rows.take(self._bin, axis=1), rows.take(right, axis=1), self._bin_share)
 
 
 def _split(places: npt.NDArray[np.float64], count: int) -> tuple[npt.NDArray[np.intp], Grid]:
@@ -165,28 +171,35 @@ def _lerp(left: Grid, right: Grid, share: Grid) -> Grid:
     return mixed
 
 
-def hybrid_change(region: Region, model: ModelInput, wave: Samples, spectra: Spectra) -> Samples:
+def hybrid_change(
+    own: OwnSound,
+    model: ModelInput,
+    wave: Samples,
+    spectra: Spectra,
+    on_part: OnPart = unheard,
+) -> Samples:
     """What hybrid rendering adds to a region, shape = (n_frames, n_channels).
 
     Parameters
     ----------
-    region : Region
+    own : OwnSound
+        The region's.
     model : ModelInput
         Made from the region.
     wave : ndarray of float32, shape = (n_frames,)
         The vocoder's answer for the region, at the host's rate and level.
     spectra : Spectra
+    on_part : callable
+        Called for every few seconds of sound.
     """
-    stft = BlockStft(region.n_frames, region.rate)
+    stft, change = own.stft, np.zeros(own.samples.shape, np.float32)
     grid = ChangeGrid(spectra, model, stft)
-    weights = ChannelWeights(region.samples, region.rate)
-    change = np.zeros(region.samples.shape, np.float32)
     for windows in stft.blocks():
         gain_less_one, missing = grid.at(windows)
         fresh = stft.analyse(wave, windows) * missing
-        centres = stft.centres_frames(windows)
-        for channel in range(region.n_channels):
-            own = stft.analyse(region.samples[:, channel], windows) * gain_less_one
-            weight = weights.at(centres, channel)[:, np.newaxis]
-            stft.add(change[:, channel], own + fresh * weight, windows)
+        for channel, source in enumerate(own.spectra(windows)):
+            added = source.own * gain_less_one + fresh * source.place
+            stft.add(change[:, channel], added, windows)
+        on_part(windows.stop / stft.n_windows)
+    hold_before_onsets(change, own.onsets)
     return change

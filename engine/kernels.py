@@ -4,22 +4,18 @@
 along the last axis. At the UNet's deepest level, two cells by thirty-two, one runs four times as
 fast with time last. Nothing in these networks tells one axis from the other but their kernels, so
 with kernels and input turned they answer the same, turned.
-
-**Heads apart.** On processors with AVX512-bf16 but no AMX, PyTorch's fused attention runs at a
-third of the speed of plain bf16 products. One head at a time, its scores fit the cache.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from engine.attention import attend
 from engine.device import Placement
-
-#: Up to this many tokens all heads go in one batch; above, so many queries at a time.
-FEW_TOKENS, QUERIES = 512, 1024
+from engine.lean import lean
+from engine.packed import can_pack, pack
 
 
 def prepared(network: Any, placement: Placement) -> Any:
@@ -31,10 +27,13 @@ def prepared(network: Any, placement: Placement) -> Any:
         if isinstance(module, nn.Conv2d):
             turned = module.weight.detach().transpose(2, 3).contiguous()
             module.weight = nn.Parameter(turned, requires_grad=False)
-    network = placement.place(network)
     if placement.heads_apart:
         network.set_attn_processor(HeadsApart())
-    return network
+    if placement.device.type == "cpu":
+        lean(network, placement.dtype)
+        if can_pack():
+            pack(network, placement.dtype)
+    return placement.place(network)
 
 
 def turned_input(x: Tensor, placement: Placement) -> Tensor:
@@ -68,9 +67,7 @@ class HeadsApart:
             x = attn.group_norm(x.transpose(1, 2)).transpose(1, 2)
         context = x if encoder_hidden_states is None else encoder_hidden_states
         q, k, v = attn.to_q(x) * attn.scale, attn.to_k(context), attn.to_v(context)
-        out = attn.to_out[0](
-            _joined(attend(*(_apart(t, attn.heads) for t in (q, k, v))), attn.heads)
-        )
+        out = attn.to_out[0](_joined(attend(*(_apart(t, attn.heads) for t in (q, k, v)))))
         if hidden_states.ndim == 4:
             out = out.transpose(1, 2).reshape(hidden_states.shape)
         if attn.residual_connection:
@@ -78,26 +75,9 @@ class HeadsApart:
         return out / attn.rescale_output_factor  # type: ignore[no-any-return]
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """softmax(q k^T) v of scaled queries, all of shape = (n_rows, n_tokens, width)."""
-    if q.shape[1] <= FEW_TOKENS:
-        return torch.bmm(torch.bmm(q, k.transpose(1, 2)).softmax(-1), v)
-    out = torch.empty_like(q)
-    for row in range(len(q)):
-        for at in range(0, q.shape[1], QUERIES):
-            some = slice(at, at + QUERIES)
-            shares = torch.mm(q[row, some], k[row].T).softmax(-1)
-            torch.mm(shares, v[row], out=out[row, some])
-    return out
+def _apart(x: Tensor, heads: int) -> Tensor:  # (n_batch, n_tokens, heads * d), d apart
+    return x.unflatten(2, (heads, -1)).transpose(1, 2)
 
 
-def _apart(x: Tensor, heads: int) -> Tensor:  # (n_batch, n, heads * d) -> (n_batch * heads, n, d)
-    n_batch, n_tokens, width = x.shape
-    split = x.reshape(n_batch, n_tokens, heads, width // heads)
-    return split.transpose(1, 2).reshape(n_batch * heads, n_tokens, width // heads)
-
-
-def _joined(x: Tensor, heads: int) -> Tensor:  # (n_batch * heads, n, d) -> (n_batch, n, heads * d)
-    n_rows, n_tokens, width = x.shape
-    split = x.reshape(n_rows // heads, heads, n_tokens, width)
-    return split.transpose(1, 2).reshape(n_rows // heads, n_tokens, heads * width)
+def _joined(x: Tensor) -> Tensor:  # (n_batch, heads, n_tokens, d) -> (n_batch, n_tokens, heads * d)
+    return x.transpose(1, 2).flatten(2)

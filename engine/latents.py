@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.device import Placement
 from engine.kernels import prepared, turned_input, turned_output
-from engine.windows import OnWindow, in_windows
+from engine.windows import OnWindow, fitted_window, in_windows
 
 #: Cells at a window's border that are context only, and the crossfade next to them.
 DISCARD_CELLS = 4
@@ -32,7 +32,7 @@ class Vae:
     stride : int
         Mel frames a cell.
     window_frames : int
-        Mel frames encoded or decoded in one go.
+        Mel frames encoded or decoded in one go, or up to a quarter more.
     placement : Placement
     """
 
@@ -67,10 +67,11 @@ class Vae:
         missing = -mel.shape[1] % self._stride
         mel = torch.cat((mel, mel[:, -1:].expand(-1, missing, -1)), dim=1)
         s = self._stride
+        n_cells = mel.shape[1] // s
         cells = in_windows(
             self._encode_window,
             mel,
-            window=self._window * s,
+            window=fitted_window(n_cells, self._window, OVERLAP_CELLS) * s,
             overlap=OVERLAP_CELLS * s,
             discard=DISCARD_CELLS * s,
             ratio=1 / s,
@@ -95,7 +96,7 @@ class Vae:
         return in_windows(
             self._decode_window,
             latents.transpose(1, 2),
-            window=self._window,
+            window=fitted_window(latents.shape[2], self._window, OVERLAP_CELLS),
             overlap=OVERLAP_CELLS,
             discard=DISCARD_CELLS,
             ratio=self._stride,

@@ -50,10 +50,14 @@ class ChannelWeights:
 
 def piece_powers(samples: Samples, piece_frames: int) -> Weights:
     """Mean square of consecutive pieces, shape = (n_pieces, n_channels); the last may be short."""
-    starts = np.arange(0, len(samples), piece_frames)
-    powers = np.empty((len(starts), samples.shape[1]))
-    for index, start in enumerate(starts):
-        piece = samples[start : start + piece_frames]
-        for channel in range(samples.shape[1]):
-            powers[index, channel] = np.square(piece[:, channel], dtype=np.float64).mean()
+    n_pieces, n_whole = -(-len(samples) // piece_frames), len(samples) // piece_frames
+    powers = np.empty((n_pieces, samples.shape[1]))
+    for channel in range(samples.shape[1]):
+        for first, last in blocks(0, n_whole, piece_frames):
+            part = samples[first * piece_frames : last * piece_frames, channel]
+            squares = np.square(part, dtype=np.float64).reshape(last - first, piece_frames)
+            powers[first:last, channel] = squares.mean(axis=1)
+        if n_whole < n_pieces:
+            rest = samples[n_whole * piece_frames :, channel]
+            powers[-1, channel] = np.square(rest, dtype=np.float64).mean()
     return powers

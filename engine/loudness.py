@@ -7,6 +7,7 @@ counts the same: which one is a surround channel is not known of a DAW item.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -46,8 +47,10 @@ def _channel_powers(wave: Samples, rate: int, n_blocks: int) -> Powers:
     edges = np.unique(np.concatenate([starts, stops]))
     energy = np.zeros(len(edges) + 1)  # up to each edge, and after the last
     for start, weighted in _weighted(wave, rate):
-        pieces = np.searchsorted(edges, np.arange(start, start + len(weighted)), side="right")
-        energy += np.bincount(pieces, np.square(weighted), minlength=len(energy))
+        first = np.searchsorted(edges, start, side="right")
+        last = np.searchsorted(edges, start + len(weighted))
+        cuts = np.concatenate([[0], edges[first:last] - start])
+        energy[first : last + 1] += np.add.reduceat(np.square(weighted), cuts)
     running = np.cumsum(energy)[:-1]
     inside = running[np.searchsorted(edges, stops)] - running[np.searchsorted(edges, starts)]
     powers: Powers = np.maximum(inside, 0.0) / (GATE_S * rate)
@@ -57,20 +60,19 @@ def _channel_powers(wave: Samples, rate: int, n_blocks: int) -> Powers:
 def _weighted(wave: Samples, rate: int) -> Iterator[tuple[int, Powers]]:
     """(start, K-weighted samples) of consecutive pieces of one channel."""
     filters = _k_filters(rate)
-    states = [np.zeros(2) for _ in filters]
+    state = np.zeros((len(filters), 2))
     for start, stop in blocks(0, len(wave), 1):
-        piece = wave[start:stop].astype(np.float64)
-        for index, (b, a) in enumerate(filters):
-            piece, states[index] = signal.lfilter(b, a, piece, zi=states[index])
+        piece, state = signal.sosfilt(filters, wave[start:stop].astype(np.float64), zi=state)
         yield start, piece
 
 
-def _k_filters(rate: int) -> list[tuple[Powers, Powers]]:
+def _k_filters(rate: int) -> Powers:
+    """Second-order sections, shape = (2, 6)."""
     from pyloudnorm import IIRfilter  # type: ignore[import-untyped]
 
     shelf = IIRfilter(4.0, 1 / np.sqrt(2), 1500.0, rate, "high_shelf")
     high_pass = IIRfilter(0.0, 0.5, 38.0, rate, "high_pass")
-    return [(f.b, f.a) for f in (shelf, high_pass)]
+    return np.array([[*f.b, *f.a] for f in (shelf, high_pass)])
 
 
 def integrated_lufs(powers: Powers) -> float:
@@ -93,19 +95,38 @@ def rms(samples: Samples) -> float:
 def _sum_of_squares(samples: Samples) -> float:
     total = 0.0
     for start, stop in blocks(0, *samples.shape):
-        # Sorted per frame, so that the order of the channels doesn't matter.
-        squares = np.sort(np.square(samples[start:stop], dtype=np.float64), axis=1)
+        squares = np.square(samples[start:stop], dtype=np.float64)
+        if samples.shape[1] > 2:  # sorted per frame, so that their order doesn't matter
+            squares.sort(axis=1)
         total += float(squares.sum(axis=1).sum())
     return total
 
 
+@dataclass(frozen=True)
+class Loudness:
+    """How loud a reference is: its integrated loudness (-inf under the gate) and its RMS."""
+
+    lufs: float
+    rms: float
+
+    @classmethod
+    def of(cls, samples: Samples, rate: int) -> Loudness:
+        """The loudness of samples, shape = (n_frames, n_channels)."""
+        return cls(integrated_lufs(gated_powers(samples, rate)), rms(samples))
+
+
 def matching_gain(samples: Samples, reference: Samples, rate: int) -> float:
+    """Gain that gives samples the loudness of a reference; see `gain_to`."""
+    return gain_to(Loudness.of(reference, rate), samples, rate)
+
+
+def gain_to(reference: Loudness, samples: Samples, rate: int) -> float:
     """Gain that gives samples the loudness of a reference.
 
     By integrated loudness; by RMS where a clip is under 400 ms or under the gate. 1 where either is
     silent: silence has no level to match.
     """
-    wanted = integrated_lufs(gated_powers(reference, rate))
+    wanted = reference.lufs
     powers = gated_powers(samples, rate)
     gain = 1.0
     if np.isfinite(wanted) and len(powers) and powers.max() > 0.0:
@@ -115,5 +136,5 @@ def matching_gain(samples: Samples, reference: Samples, rate: int) -> float:
         for _ in range(8):
             gain *= 10 ** ((wanted - integrated_lufs(powers * gain**2)) / 20)
         return gain
-    level, wanted_level = rms(samples), rms(reference)
-    return wanted_level / level if level > 0.0 and wanted_level > 0.0 else 1.0
+    level = rms(samples)
+    return reference.rms / level if level > 0.0 and reference.rms > 0.0 else 1.0

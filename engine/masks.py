@@ -10,15 +10,20 @@ the sample.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 #: A cell this much inside a hole, or more, is made anew whole.
 FULL_COVERAGE = 0.5
+#: A painted mask is looked up so often along each side of a cell.
+CELL_PARTS = 4
+
+Axis = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,13 @@ class Grid:
         points = _slaney_mels(min(max(hz, 0.0), top)) / _slaney_mels(top) * (n_mels + 1)
         return min(max((points - 0.5) / self.stride, 0.0), float(self.n_bins))
 
+    def frequency(self, position: float) -> float:
+        """The frequency that lies at a place of the frequency axis, in Hz: bin_position's way
+        back."""
+        n_mels = self.n_bins * self.stride
+        top = self.rate / 2
+        return _slaney_hz((position * self.stride + 0.5) / (n_mels + 1) * _slaney_mels(top))
+
 
 def fill_mask(grid: Grid, boxes: Sequence[Box]) -> Tensor:
     """Strengths for masked generation: 1 in the boxes, 0 outside, softly between.
@@ -103,6 +115,32 @@ def curve_mask(grid: Grid, curve: Sequence[tuple[float, float]]) -> Tensor:
     return times[:, None].expand(-1, grid.n_bins).contiguous()
 
 
+def painted_mask(
+    grid: Grid, at: Callable[[Axis, Axis], npt.NDArray[np.float32]], start_samples: float
+) -> Tensor:
+    """Strengths as they are painted, the mean over each cell.
+
+    Parameters
+    ----------
+    grid : Grid
+    at : callable
+        Strengths, shape = (n_times, n_frequencies), at seconds and Hz.
+    start_samples : float
+        Where second 0 lies.
+
+    Returns
+    -------
+    strengths : Tensor, shape = (n_cells, n_bins)
+    """
+    parts = (np.arange(CELL_PARTS) + 0.5) / CELL_PARTS
+    times = (np.arange(grid.n_cells)[:, np.newaxis] + parts).ravel() * grid.cell_samples
+    places = (np.arange(grid.n_bins)[:, np.newaxis] + parts).ravel()
+    hz = np.array([grid.frequency(place) for place in places])
+    values = at((times - start_samples) / grid.rate, hz)
+    cells = values.reshape(grid.n_cells, CELL_PARTS, grid.n_bins, CELL_PARTS)
+    return torch.from_numpy(np.ascontiguousarray(cells.mean(axis=(1, 3), dtype=np.float32)))
+
+
 def flat_mask(grid: Grid, strength: float) -> Tensor:
     """The same strength everywhere, shape = (n_cells, n_bins)."""
     return torch.full((grid.n_cells, grid.n_bins), float(strength))
@@ -119,6 +157,12 @@ def _softened(coverage: Tensor) -> Tensor:
     if largest <= 0.0:
         return coverage
     return (coverage / (FULL_COVERAGE * min(largest, 1.0))).clamp(max=1.0)
+
+
+def _slaney_hz(mels: float) -> float:
+    if mels < 15.0:
+        return mels * 200.0 / 3.0
+    return 1000.0 * float(np.exp((mels - 15.0) * np.log(6.4) / 27.0))
 
 
 def _slaney_mels(hz: float) -> float:

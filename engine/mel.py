@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 #: Magnitudes below this are floored before the log.
 FLOOR = 1e-5
+#: Frames whose spectra are held at a time: an hour's would take gigabytes.
+PIECE_FRAMES = 6000
 
 
 @lru_cache(maxsize=8)
@@ -76,16 +78,35 @@ class LogMel(nn.Module):
         mel : Tensor, shape = (n_batch, n_frames, n_mels)
             n_frames = ceil(n_samples / hop).
         """
+        padded = self._padded(wave)
+        reach = self.n_fft - self.hop
+        pieces = range(0, padded.shape[-1] - reach, PIECE_FRAMES * self.hop)
+        mels = [
+            self.of_spectrum(self._frames(padded[:, at : at + PIECE_FRAMES * self.hop + reach]))
+            for at in pieces
+        ]
+        return mels[0] if len(mels) == 1 else torch.cat(mels, 1)
+
+    def spectrum(self, wave: Tensor) -> Tensor:
+        """Short-time spectrum, shape = (n_batch, n_frames, n_fft // 2 + 1), complex."""
+        return self._frames(self._padded(wave))
+
+    def _padded(self, wave: Tensor) -> Tensor:
+        """A wave with what the first and the last window reach beyond it."""
         n_frames = max(1, -(-wave.shape[-1] // self.hop))
         wave = nn.functional.pad(wave, (0, n_frames * self.hop - wave.shape[-1]))
         side = (self.n_fft - self.hop) // 2
         mode = "reflect" if wave.shape[-1] > side else "constant"
-        padded = nn.functional.pad(wave[:, None], (side, side), mode=mode)[:, 0]
-        spectrum = torch.stft(
+        return nn.functional.pad(wave[:, None], (side, side), mode=mode)[:, 0]
+
+    def _frames(self, padded: Tensor) -> Tensor:
+        return torch.stft(
             padded, self.n_fft, self.hop, window=self.window, center=False, return_complex=True
-        )
-        mel = spectrum.abs().transpose(1, 2) @ self.filters  # (n_batch, n_frames, n_mels)
-        return mel.clamp(min=FLOOR).log()
+        ).transpose(1, 2)
+
+    def of_spectrum(self, spectrum: Tensor) -> Tensor:
+        """Log-mel, shape = (n_batch, n_frames, n_mels), of `spectrum`'s answer."""
+        return (spectrum.abs() @ self.filters).clamp(min=FLOOR).log()
 
 
 class ClapMel(nn.Module):

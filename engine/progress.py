@@ -15,7 +15,8 @@ class Progress:
     fraction : float
         Done so far, 0 to 1, never going back.
     stage : str
-        "reading the text", "encoding", "denoising", "decoding", "rendering", "done".
+        "reading the text", "encoding", "denoising", "decoding", "rendering",
+        "ranking", "done".
     step, steps : int
         Denoising steps done of those to do; 0 of 0 in other stages.
     """
@@ -28,6 +29,12 @@ class Progress:
 
 #: Hears every Progress; may raise `Cancelled`, which ends the edit and passes through untouched.
 Listener = Callable[[Progress], None]
+#: Hears what share of a part is done; may raise as a Listener does.
+OnPart = Callable[[float], None]
+
+
+def unheard(_: float) -> None:
+    """An OnPart for parts of which nobody hears."""
 
 
 class Reporter:

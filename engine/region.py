@@ -10,12 +10,14 @@ import contextlib
 import errno
 import os
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from engine import units
+from engine.durable import bring_to_disk
 from engine.errors import FaultError, RequestError
 from engine.samples import (
     MAX_SAMPLES,
@@ -28,6 +30,8 @@ from engine.samples import (
     is_sound,
 )
 from engine.sources import Source, open_source, read_span
+
+UMASK_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +239,11 @@ def _finite_end(samples: Samples) -> Samples:
 
 
 def write(
-    path: str | os.PathLike[str], samples: Samples, rate: int, overwrite: bool = False
+    path: str | os.PathLike[str],
+    samples: Samples,
+    rate: int,
+    overwrite: bool = False,
+    is_synced: bool = True,
 ) -> None:
     """Write samples as a float32 WAV: whole or not at all, the same bytes for the same samples.
 
@@ -247,6 +255,8 @@ def write(
     rate : int
     overwrite : bool
         Whether an existing file may be replaced.
+    is_synced : bool
+        Whether to wait until the disk has it; else a power cut soon after may leave it empty.
 
     Raises
     ------
@@ -263,7 +273,7 @@ def write(
     if path.exists() and not overwrite:
         raise _exists(path)
     try:
-        _write_beside(path, region, overwrite)
+        _write_beside(path, region, overwrite, is_synced)
     except FileExistsError:
         raise _exists(path) from None
     except OSError as error:
@@ -276,7 +286,7 @@ def _exists(path: Path) -> RequestError:
     return RequestError("conflict", f"{path} exists; choose another name or allow overwriting")
 
 
-def _write_beside(path: Path, region: Region, overwrite: bool) -> None:
+def _write_beside(path: Path, region: Region, overwrite: bool, is_synced: bool) -> None:
     """Write next to `path`, flush to the disk, then give the file its name in one step."""
     # scipy's writer and not libsndfile's: the latter stamps the time of day into float files.
     from scipy.io import wavfile  # type: ignore[import-untyped]
@@ -286,7 +296,8 @@ def _write_beside(path: Path, region: Region, overwrite: bool) -> None:
         with os.fdopen(handle, "wb") as file:
             wavfile.write(file, region.rate, region.samples)
             file.flush()
-            os.fsync(file.fileno())
+            if is_synced:
+                bring_to_disk(file.fileno())
         os.chmod(name, 0o666 & ~_umask())
         _give_name(name, path, overwrite)
     finally:
@@ -295,8 +306,9 @@ def _write_beside(path: Path, region: Region, overwrite: bool) -> None:
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
+    with UMASK_LOCK:  # it is read by setting it: two threads at once could leave it at 0
+        mask = os.umask(0)
+        os.umask(mask)
     return mask
 
 

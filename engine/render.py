@@ -6,7 +6,7 @@ rate, and gives samples at the region's rate with exactly the frames asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,12 +16,15 @@ from engine.errors import FaultError
 from engine.highs import check_cutoff, find_cutoff, high_change
 from engine.holes import fade_open_end, fill_holes, fill_new, loop_region
 from engine.hybrid import Spectra, hybrid_change
-from engine.levels import ChannelWeights
-from engine.loudness import matching_gain, rms
+from engine.loudness import rms
 from engine.model_input import PEAK, ModelInput, model_input
+from engine.own_sound import OwnSound
+from engine.peaks import Level, match_level
+from engine.progress import OnPart, unheard
 from engine.region import Region
 from engine.resample import fit_length, resample
 from engine.samples import Samples, blocks
+from engine.touch import Share, Touch, blend
 
 __all__ = [
     "ModelInput",
@@ -34,8 +37,11 @@ __all__ = [
     "render_continue",
     "render_generate",
     "render_holes",
+    "render_painted",
     "render_transfer",
 ]
+
+EVERYWHERE = Touch()
 
 
 def render_transfer(
@@ -45,8 +51,13 @@ def render_transfer(
     spectra: Spectra,
     how: str = "hybrid",
     mix: float = 1.0,
+    touch: Touch = EVERYWHERE,
+    own: OwnSound | None = None,
+    on_part: OnPart = unheard,
 ) -> Samples:
-    """A transferred region, at the source's loudness.
+    """A transferred region, at the source's loudness; its channels' constant offsets stay.
+
+    A region in which the model hears nothing, a mere offset, stays as it is.
 
     Parameters
     ----------
@@ -61,6 +72,13 @@ def render_transfer(
         "hybrid": the model's change applied to the source itself; "vocoder": the model's own sound.
     mix : float
         Share of the new sound; 0 gives the region's own samples.
+    touch : Touch
+        Where the edit works; the rest keeps the region's own samples. The loudness is that of the
+        stretches it works in; with bands left out it is the model's.
+    own : OwnSound, optional
+        The region's, where it is known from another take.
+    on_part : callable
+        As in `hybrid_change`.
 
     Returns
     -------
@@ -71,22 +89,83 @@ def render_transfer(
     FaultError
         `internal`: the model answered with NaN, or with silence where the source sounds.
     """
-    if mix == 0.0:
+    # Of nothing but an offset the model has heard no level, so that its answer has none either.
+    if mix == 0.0 or not model.samples.any():
         return np.array(region.samples)
     fresh = host_wave(model, wave)
-    if model.samples.any() and not wave.any():
+    if not wave.any():
         raise FaultError("internal", "the model answered with silence; try another seed")
+    own = own or OwnSound(region.samples, region.rate)
     if how == "hybrid":
         _check_mels(spectra)
-        change = hybrid_change(region, model, fresh, spectra)
+        change = hybrid_change(own, model, fresh, spectra, on_part)
     else:
-        fresh = add_air(fresh, region.samples, region.rate, model.rate)
-        change = ChannelWeights(region.samples, region.rate).spread(fresh)
-        change -= region.samples
+        change = _replacement(own, model, fresh)
     change *= np.float32(mix)
-    change += region.samples
-    change *= np.float32(matching_gain(change, region.samples, region.rate))
+    return _touched(region, own, change, touch, on_round=lambda: on_part(1.0))
+
+
+def _replacement(own: OwnSound, model: ModelInput, fresh: Samples) -> Samples:
+    """The change from a region's own sound to new sound of one channel."""
+    change = own.weights.spread(add_air(fresh, own.samples, own.rate, model.rate))
+    change -= own.samples
     return change
+
+
+def render_painted(
+    region: Region, model: ModelInput, wave: Samples, touch: Touch, mix: float = 1.0
+) -> Samples:
+    """A region with new sound where a mask is painted; in its dark stretches the region's own.
+
+    Raises
+    ------
+    FaultError
+        `internal`: the model answered with NaN.
+    """
+    if mix == 0.0:
+        return np.array(region.samples)
+    own = OwnSound(region.samples, region.rate)
+    change = _replacement(own, model, host_wave(model, wave))
+    change *= np.float32(mix)
+    return _touched(region, own, change, touch, is_matched=False)
+
+
+def _touched(
+    region: Region,
+    own: OwnSound,
+    change: Samples,
+    touch: Touch,
+    is_matched: bool = True,
+    on_round: Callable[[], None] = lambda: None,
+) -> Samples:
+    """A region and as much of a change as belongs to it, at its loudness; `change` is spent."""
+    if touch.is_over_frequency:
+        change, is_matched = touch.keep_bands(change, region.rate), False
+    share = None if touch.is_everywhere else touch.over_time(region.n_frames, region.rate)
+    if is_matched:
+        _match(own, change, share, on_round)
+    # The region's own samples, and not own.samples and the offset: where nothing changes the sum
+    # is the sample itself.
+    change += region.samples
+    if share is not None:
+        blend(change, region.samples, share)
+    return change
+
+
+def _match(
+    own: OwnSound, change: Samples, share: Share | None, on_round: Callable[[], None]
+) -> None:
+    """Make a change, in place, one to sound as loud as a region's own, its offset left out."""
+    source, rate = own.samples, own.rate
+    change += source
+    if share is not None and not share.all():
+        inside = share > 0.0
+        matched = change[inside]
+        match_level(matched, Level.of(source[inside], rate), rate, on_round)
+        change[inside] = matched
+    else:
+        match_level(change, own.level, rate, on_round)
+    change -= source
 
 
 def host_wave(model: ModelInput, wave: Samples) -> Samples:
@@ -101,11 +180,17 @@ def host_wave(model: ModelInput, wave: Samples) -> Samples:
     -------
     fresh : ndarray of float32, shape = (region_frames,)
     """
+    return _whole_wave(model, wave)[1]
+
+
+def _whole_wave(model: ModelInput, wave: Samples) -> tuple[Samples, Samples, Samples]:
+    """What of a wave lies before the region, in it and after it, at the host's rate and level."""
     check_wave(wave)
     wave = fit_length(wave, model.n_samples)
     whole = resample(wave, model.rate, model.host_rate, model.span_frames)
-    inside = whole[model.before_frames : model.before_frames + model.region_frames]
-    return inside * np.float32(model.gain)
+    whole = whole * np.float32(model.gain)
+    start, stop = model.before_frames, model.before_frames + model.region_frames
+    return whole[:start], whole[start:stop], whole[stop:]
 
 
 def check_wave(wave: Samples) -> None:
@@ -146,7 +231,8 @@ def render_holes(
     """
     if mix == 0.0:
         return np.array(region.samples)
-    filled = fill_holes(region, host_wave(model, wave), holes, model.rate)
+    before, inside, after = _whole_wave(model, wave)
+    filled = fill_holes(region, inside, holes, model.rate, (before, after))
     return _mixed(region, filled, mix)
 
 

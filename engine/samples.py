@@ -55,16 +55,21 @@ def checked_samples(samples: Any, what: str, most: float = MAX_MAGNITUDE) -> Sam
             "it must be floats of shape (frames, channels)",
         )
     check_channels(array.shape[1], what)
-    if array.size > MAX_SAMPLES:
-        raise RequestError(
-            "too-long",
-            f"{what} has {array.shape[0]} frames of {array.shape[1]} channels; "
-            f"at most {MAX_SAMPLES // array.shape[1]} frames fit",
-        )
+    check_size(array.shape[0], array.shape[1], what)
     check_finite(array, what, most)
     kept = np.ascontiguousarray(array, np.float32).view()
     kept.flags.writeable = False
     return kept
+
+
+def check_size(n_frames: int, n_channels: int, what: str) -> None:
+    """RequestError (`too-long`) for more samples than fit."""
+    if n_frames * n_channels > MAX_SAMPLES:
+        raise RequestError(
+            "too-long",
+            f"{what} has {n_frames} frames of {n_channels} channels; "
+            f"at most {MAX_SAMPLES // n_channels} frames fit",
+        )
 
 
 def check_channels(n_channels: int, what: str) -> None:

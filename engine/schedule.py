@@ -89,6 +89,14 @@ class Solver:
         answer = self._scheduler.step(prediction, timestep, latents, **options)
         return answer.prev_sample  # type: ignore[no-any-return]
 
+    def mean(self, index: int, prediction: Tensor, latents: Tensor) -> tuple[Tensor, float]:
+        """What `step` gives with eta 1 and no noise, and the deviation of the noise it adds."""
+        assert self._is_ddim, "another solver's steps have no deviation"
+        assert self.eta == 1.0, "neither has a step without eta"
+        still = self.step(index, prediction, latents, torch.zeros_like(latents))
+        moved = self.step(index, prediction, latents, torch.ones_like(latents))
+        return still, float((moved - still).flatten()[0])
+
     def renoise(self, latents: Tensor, index: int, noise: Tensor) -> Tensor:
         """Undo step `index`: noise latents from the next timestep back up to timesteps[index]."""
         following = self._following(index)

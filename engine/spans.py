@@ -8,7 +8,7 @@ So an edit of one second costs the same in a short clip and in an hour. No torch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,17 @@ from engine import units
 from engine.edits import Hole
 from engine.region import Region
 from engine.samples import Samples
+
+
+def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans (start, stop) in order, those that overlap or touch as one."""
+    found: list[tuple[int, int]] = []
+    for start, stop in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], stop)
+        else:
+            found.append((start, stop))
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import CheckpointError
+from engine.mel import LogMel
 from engine.weights import build, fill, read_json, read_weights, refuse
 
 
@@ -33,6 +34,10 @@ class IstftVocoderConfig:
     expansion: int = 3
     n_blocks: int = 8
     kernel: int = 7
+    #: Channels of noise beside the mel: what rustles in a smooth mel.
+    noise_channels: int = 0
+    #: Steps of `MelMatch` after the network; training leaves them out.
+    mel_steps: int = 0
 
     @property
     def upsample_rates(self) -> tuple[int, ...]:
@@ -64,7 +69,8 @@ class IstftVocoder(nn.Module):
         super().__init__()
         self.config = config
         c = config
-        self.embed = nn.Conv1d(c.model_in_dim, c.width, c.kernel, padding=c.kernel // 2)
+        n_inputs = c.model_in_dim + c.noise_channels
+        self.embed = nn.Conv1d(n_inputs, c.width, c.kernel, padding=c.kernel // 2)
         self.first_norm = nn.LayerNorm(c.width)
         self.blocks = nn.ModuleList(
             ConvNeXtBlock(c.width, c.expansion, c.kernel, 1.0 / c.n_blocks)
@@ -73,6 +79,7 @@ class IstftVocoder(nn.Module):
         self.last_norm = nn.LayerNorm(c.width)
         self.head = nn.Linear(c.width, c.n_fft + 2)
         self.register_buffer("window", torch.hann_window(c.n_fft), persistent=False)
+        self.match = MelMatch(LogMel(c.sampling_rate, c.hop_length, c.model_in_dim))
 
     def forward(self, mel: Tensor) -> Tensor:
         """Waveform of a log-mel.
@@ -85,29 +92,30 @@ class IstftVocoder(nn.Module):
         -------
         wave : Tensor, shape = (n_batch, n_frames * hop)
         """
-        return self._inverse(*self.spectrum(mel))
+        wave = self.to_wave(*self.spectrum(mel))
+        return self.match(wave, mel, self.config.mel_steps)
 
     def spectrum(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Log-magnitude and phase, both of shape = (n_batch, n_frames, n_fft // 2 + 1)."""
-        x = self.embed((mel.transpose(1, 2) + 5.0) / 5.0).transpose(1, 2)
+        inputs = torch.cat(((mel + 5.0) / 5.0, self._noise(mel)), dim=2)
+        x = self.embed(inputs.transpose(1, 2)).transpose(1, 2)
         x = self.first_norm(x)
         for block in self.blocks:
             x = block(x)
         log_magnitude, phase = self.head(self.last_norm(x)).float().chunk(2, dim=-1)
         return log_magnitude.clamp(max=7.0), phase
 
-    def _inverse(self, log_magnitude: Tensor, phase: Tensor) -> Tensor:
+    def _noise(self, mel: Tensor) -> Tensor:
+        """Noise beside a mel: new noise in training, else the same for the same length."""
+        n_frames, n_channels = mel.shape[1], self.config.noise_channels
+        generator = None if self.training else torch.Generator().manual_seed(0)
+        noise = torch.randn(1, n_frames, n_channels, generator=generator)
+        return noise.to(mel).expand(len(mel), -1, -1)
+
+    def to_wave(self, log_magnitude: Tensor, phase: Tensor) -> Tensor:
         """Overlap-add of windowed frames; frame k is centred on sample k * hop + hop / 2."""
-        c = self.config
         spectrum = torch.polar(log_magnitude.exp(), phase)  # (n_batch, n_frames, n_bins)
-        frames = torch.fft.irfft(spectrum, c.n_fft) * self.window
-        n_frames = frames.shape[1]
-        length = (n_frames - 1) * c.hop_length + c.n_fft
-        wave = overlap_add(frames, length, c.hop_length)
-        squares = (self.window**2).expand(1, n_frames, -1)
-        envelope = overlap_add(squares, length, c.hop_length).clamp(min=1e-8)
-        side = (c.n_fft - c.hop_length) // 2
-        return (wave / envelope)[:, side : side + n_frames * c.hop_length]
+        return inverse_stft(spectrum, self.window, self.config.hop_length)
 
     def save(self, folder: Path) -> None:
         """Write config.json and fp16 model.safetensors into `folder`."""
@@ -117,6 +125,55 @@ class IstftVocoder(nn.Module):
         (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=2) + "\n")
         weights = {name: value.half().contiguous() for name, value in self.state_dict().items()}
         save_file(weights, folder / "model.safetensors")
+
+
+class MelMatch(nn.Module):
+    """Brings a wave's mels to wanted ones and keeps its phase, as Griffin-Lim does, from a wave
+    that is nearly right.
+
+    Each step scales the short-time spectrum by what the mels lack, spread from mel bins to
+    frequencies by the filters that made them, and goes back to a wave.
+
+    Parameters
+    ----------
+    front : LogMel
+        What the mels are measured with.
+    largest_step : float
+        Limit of a step's gain, in natural-log units.
+    """
+
+    def __init__(self, front: LogMel, largest_step: float = 2.0) -> None:
+        super().__init__()
+        self.front, self.largest_step = front, largest_step
+        reached = front.filters.sum(1, keepdim=True)
+        self.register_buffer("spread", front.filters / reached.clamp(min=1e-8), persistent=False)
+
+    def forward(self, wave: Tensor, mel: Tensor, n_steps: int) -> Tensor:
+        """The wave after `n_steps`; NaN in gives NaN out, frequencies no mel hears stay.
+
+        Parameters
+        ----------
+        wave : Tensor, shape = (n_batch, n_frames * hop)
+        mel : Tensor, shape = (n_batch, n_frames, n_mels)
+        """
+        for _ in range(n_steps):
+            spectrum = self.front.spectrum(wave)  # (n_batch, n_frames, n_bins)
+            lack = mel.float() - self.front.of_spectrum(spectrum)
+            gain = lack.clamp(-self.largest_step, self.largest_step) @ self.spread.T
+            wave = inverse_stft(spectrum * gain.exp(), self.front.window, self.front.hop)
+        return wave
+
+
+def inverse_stft(spectrum: Tensor, window: Tensor, hop: int) -> Tensor:
+    """Waves, shape = (n_batch, n_frames * hop), of spectra, shape = (n_batch, n_frames, n_bins),
+    whose frame k is centred on sample k * hop + hop / 2."""
+    n_fft, n_frames = len(window), spectrum.shape[1]
+    frames = torch.fft.irfft(spectrum, n_fft) * window
+    length = (n_frames - 1) * hop + n_fft
+    wave = overlap_add(frames, length, hop)
+    envelope = overlap_add((window**2).expand(1, n_frames, -1), length, hop).clamp(min=1e-8)
+    side = (n_fft - hop) // 2
+    return (wave / envelope)[:, side : side + n_frames * hop]
 
 
 def overlap_add(frames: Tensor, length: int, hop: int) -> Tensor:

@@ -4,6 +4,8 @@ one."""
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +29,31 @@ from engine.training.corpus import RATE, Corpus
 from engine.training.loop import (
     Average,
     Losses,
+    Trainee,
     autocast,
     device,
     set_rate,
     to_tensor,
     warm_then_decay,
 )
-from engine.training.text import MAX_TOKENS, TEACHER_WIDTH, build_tokenizer, teach, vocabulary_texts
+from engine.training.text import (
+    MAX_TOKENS,
+    TEACHER_WIDTH,
+    build_tokenizer,
+    domain_words,
+    english_words,
+    phrases,
+    teach,
+)
 
 EMBEDDING_WIDTH = 256
 WINDOW_SAMPLES = 5 * RATE
 BATCH = 128
 TEACHER_BATCH = 160
-TEACHER_TEXTS = 60000
+#: Phrases, and captions, among the lessons.
+TEACHER_TEXTS = 40000
+#: Steps in which the text tower alone learns from its teacher, which is cheap.
+LESSON_STEPS = 1500
 LEARNING_RATE = 1e-3
 
 AUDIO: dict[str, Any] = {
@@ -92,7 +106,7 @@ def embed_audio(model: ClapModel, features: Tensor) -> Tensor:
     return nn.functional.normalize(model.audio_projection(hidden).float(), dim=-1)
 
 
-class ClapTrainee:
+class ClapTrainee(Trainee):
     """One step: InfoNCE between crops and captions, beside the teacher's lesson for the text tower.
 
     Parameters
@@ -103,11 +117,11 @@ class ClapTrainee:
         Where the tokenizer and the teacher's embeddings are kept.
     """
 
+    stateful = ("model", "to_teacher", "optimizer")
+
     def __init__(self, corpus: Corpus, folder: Path) -> None:
         self.corpus, self.where = corpus, device()
-        captions = [c for _, entry in corpus.clips for c in entry.captions]
-        self.tokenizer = _tokenizer(captions, folder / "tokenizer")
-        self.texts, self.lessons = _lessons(self.tokenizer, captions, folder)
+        self.tokenizer, self._folder = _tokenizer(corpus, folder), folder
         self.model = ClapModel(clap_config(len(self.tokenizer))).to(self.where).train()
         self.to_teacher = nn.Linear(EMBEDDING_WIDTH, TEACHER_WIDTH).to(self.where)
         self.front = ClapMel(window_samples=WINDOW_SAMPLES).to(self.where)
@@ -119,31 +133,31 @@ class ClapTrainee:
         self.n_steps = 0
 
     def step(self, rng: np.random.Generator, done: float) -> Losses:
-        """One step on a fresh batch of clips and a fresh batch of lessons."""
+        """One step on a fresh batch of clips and a fresh batch of lessons; first lessons alone."""
         set_rate(self.optimizer, LEARNING_RATE * warm_then_decay(done, self.n_steps))
+        if self.n_steps < LESSON_STEPS:
+            with autocast(self.where):
+                taught = self._lesson(rng, 4 * TEACHER_BATCH)
+            self.descend(taught, self.model, self.optimizer)
+            return {"lesson": taught.item()}
         chosen = self.corpus.draw(rng, BATCH)
-        waves = to_tensor([self._crop(int(i), rng) for i in chosen], self.where)
+        waves = to_tensor([self.crop(int(i), rng) for i in chosen], self.where)
         captions = [str(rng.choice(self.corpus.entry(int(i)).captions)) for i in chosen]
         with autocast(self.where):
             audio = embed_audio(self.model, _masked(self.front(waves), rng))
-            text = embed_text(self.model, self._tokens(captions))
-            taught = self._lesson(rng)
+            text = embed_text(self.model, self.tokens(captions))
+            taught = self._lesson(rng, TEACHER_BATCH)
         scale = self.model.logit_scale_a.exp().clamp(max=100)
-        logits = scale * audio @ text.T + self._same_kinds(chosen)
+        logits = scale * audio @ text.T + self.same_kinds(chosen)
         target = torch.arange(len(chosen), device=self.where)
         contrast = nn.functional.cross_entropy(logits, target) / 2
         contrast = contrast + nn.functional.cross_entropy(logits.T, target) / 2
         loss = contrast + 8.0 * taught
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.average.update(self.model, self.n_steps)
-        self.n_steps += 1
+        self.descend(loss, self.model, self.optimizer)
         top = (logits.argmax(1) == target).float().mean().item()
         return {"contrast": contrast.item(), "lesson": taught.item(), "top1": top}
 
-    def _crop(self, index: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    def crop(self, index: int, rng: np.random.Generator) -> NDArray[np.float32]:
         """2.56 s up to the window, as the diffusion model will hear it; then repeated to the
         window."""
         n_samples = int(rng.integers(WINDOW_SAMPLES // 2, WINDOW_SAMPLES + 1))
@@ -151,43 +165,35 @@ class ClapTrainee:
         repeated = np.tile(wave, WINDOW_SAMPLES // n_samples)
         return np.pad(repeated, (0, WINDOW_SAMPLES - len(repeated))).astype(np.float32)
 
-    def _tokens(self, texts: list[str]) -> Any:
+    @cached_property
+    def lessons(self) -> Lessons:
+        """Made when they are first needed, since the teacher takes minutes over them."""
+        if not Lessons.are_in(self._folder):
+            captions = _captions(self.corpus)
+            Lessons.make(_taught_words(captions), captions, self._folder)
+        return Lessons.read(self._folder)
+
+    def tokens(self, texts: list[str]) -> Any:
         return self.tokenizer(
             texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
         ).to(self.where)
 
-    def _lesson(self, rng: np.random.Generator) -> Tensor:
-        chosen = rng.integers(len(self.texts), size=TEACHER_BATCH)
-        student = self.to_teacher(
-            embed_text(self.model, self._tokens([self.texts[i] for i in chosen]))
-        )
-        teacher = torch.from_numpy(self.lessons[chosen].astype(np.float32)).to(self.where)
+    def _lesson(self, rng: np.random.Generator, n: int) -> Tensor:
+        """Mean distance to the teacher, 1 - cosine, over `n` texts."""
+        chosen = self.lessons.draw(rng, n)
+        tokens = self.tokens([self.lessons.texts[i] for i in chosen])
+        student = self.to_teacher(embed_text(self.model, tokens))
+        wanted = self.lessons.embeddings[np.sort(chosen)][np.argsort(np.argsort(chosen))]
+        teacher = torch.from_numpy(wanted.astype(np.float32)).to(self.where)
         return (1 - nn.functional.cosine_similarity(student.float(), teacher)).mean()
 
-    def _same_kinds(self, chosen: NDArray[np.int64]) -> Tensor:
+    def same_kinds(self, chosen: NDArray[np.int64]) -> Tensor:
         """-inf where two different clips of a batch hold the same kinds: not a mistake to be
         punished."""
         kinds = [self.corpus.entry(int(i)).kinds or (int(i),) for i in chosen]
         same = np.array([[a == b for b in kinds] for a in kinds])
         np.fill_diagonal(same, False)
         return torch.from_numpy(np.where(same, -1e4, 0.0).astype(np.float32)).to(self.where)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Weights, optimizer, average and step."""
-        return {
-            "model": self.model.state_dict(),
-            "to_teacher": self.to_teacher.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average.weights,
-            "n_steps": self.n_steps,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The way back from `state_dict`."""
-        self.model.load_state_dict(state["model"])
-        self.to_teacher.load_state_dict(state["to_teacher"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.average.weights, self.n_steps = state["average"], state["n_steps"]
 
     def averaged(self) -> ClapModel:
         """The averaged model, in fp32 and ready to run."""
@@ -238,25 +244,56 @@ def _masked(features: Tensor, rng: np.random.Generator) -> Tensor:
     return features
 
 
-def _tokenizer(captions: list[str], folder: Path) -> BertTokenizerFast:
-    if (folder / "tokenizer.json").exists():
-        return BertTokenizerFast.from_pretrained(folder)
-    return build_tokenizer(captions, folder)
+@dataclass(frozen=True)
+class Lessons:
+    """What the text tower is taught: single words, phrases and captions, with the teacher's
+    embeddings, shape = (n_texts, 384)."""
 
+    texts: list[str]
+    embeddings: NDArray[np.float16]
+    n_words: int
 
-def _lessons(
-    tokenizer: BertTokenizerFast, captions: list[str], folder: Path
-) -> tuple[list[str], NDArray[np.float16]]:
-    """Texts of the vocabulary and of the captions, with the teacher's embeddings.
+    def draw(self, rng: np.random.Generator, n: int, words_share: float = 0.5) -> NDArray[np.int64]:
+        """Indices of `n` texts, `words_share` of them single words."""
+        n_words = round(words_share * n)
+        words = rng.integers(self.n_words, size=n_words)
+        return np.concatenate(
+            (words, rng.integers(self.n_words, len(self.texts), size=n - n_words))
+        )
 
-    Computed once a run and kept in `folder`, whatever clips the corpus gains later.
-    """
-    texts_path, lessons_path = folder / "lessons.json", folder / "lessons.npy"
-    if not texts_path.exists():
-        rng = np.random.default_rng(0)
+    @staticmethod
+    def are_in(folder: Path) -> bool:
+        """Whether a folder keeps lessons."""
+        return (folder / "lessons.json").exists()
+
+    @classmethod
+    def make(cls, words: list[str], captions: list[str], folder: Path) -> None:
+        """Keep the teacher's embeddings of `words`, of phrases of them and of some captions."""
         unique = sorted(set(captions))
-        some = [unique[i] for i in rng.permutation(len(unique))[:TEACHER_TEXTS]]
-        texts = vocabulary_texts(tokenizer, TEACHER_TEXTS) + some
-        np.save(lessons_path, teach(texts))
-        texts_path.write_text(json.dumps(texts))
-    return json.loads(texts_path.read_text()), np.load(lessons_path, mmap_mode="r")
+        some = np.random.default_rng(0).permutation(len(unique))[:TEACHER_TEXTS]
+        texts = words + phrases(words, TEACHER_TEXTS) + [unique[i] for i in some]
+        np.save(folder / "lessons.npy", teach(texts))
+        (folder / "lessons.json").write_text(json.dumps({"n_words": len(words), "texts": texts}))
+
+    @classmethod
+    def read(cls, folder: Path) -> Lessons:
+        """What `make` kept."""
+        kept = json.loads((folder / "lessons.json").read_text())
+        embeddings = np.load(folder / "lessons.npy", mmap_mode="r")
+        return cls(kept["texts"], embeddings, kept["n_words"])
+
+
+def _tokenizer(corpus: Corpus, folder: Path) -> BertTokenizerFast:
+    """The tokenizer, kept in `folder`, whatever clips the corpus gains later."""
+    if not (folder / "tokenizer").exists():
+        captions = _captions(corpus)
+        build_tokenizer(captions, _taught_words(captions), folder / "tokenizer")
+    return BertTokenizerFast.from_pretrained(folder / "tokenizer")
+
+
+def _captions(corpus: Corpus) -> list[str]:
+    return [c for _, entry in corpus.clips for c in entry.captions]
+
+
+def _taught_words(captions: list[str]) -> list[str]:
+    return domain_words(english_words(), sorted(set(captions)))

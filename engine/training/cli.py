@@ -1,8 +1,10 @@
 """`retake train`: make a checkpoint, part by part.
 
     retake train corpus    --out DIR --sounds manifest.csv --synthetic 12000
-    retake train clap|vae|vocoder|diffusion --out DIR --minutes 60
+    retake train clap|words|vae|vocoder|diffusion --out DIR --minutes 60
     retake train all       --out DIR --sounds manifest.csv --minutes 240
+    retake train start     --out DIR --from pocket
+    retake train finetune  --out DIR --sounds FOLDER --from pocket --minutes 10
 
 Every part resumes where it stopped; `--minutes` is its budget over all starts.
 """
@@ -10,27 +12,37 @@ Every part resumes where it stopped; `--minutes` is its budget over all starts.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from engine.errors import CheckpointError
 
 if TYPE_CHECKING:
     from engine.training.corpus import Corpus
     from engine.training.loop import Trainee
 
 #: Share of `--minutes` each part gets under `all`.
-SHARES = {"clap": 0.2, "vae": 0.12, "vocoder": 0.2, "diffusion": 0.48}
+SHARES = {"clap": 0.2, "words": 0.05, "vae": 0.12, "vocoder": 0.2, "diffusion": 0.43}
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line of `retake train`."""
     p = argparse.ArgumentParser(prog="retake train", description=__doc__.splitlines()[0])
-    p.add_argument("part", choices=("corpus", *SHARES, "export", "all"))
+    p.add_argument("part", choices=("corpus", "start", *SHARES, "export", "all", "finetune"))
     p.add_argument(
         "--out", type=Path, required=True, help="folder of the corpus, the runs and the checkpoint"
     )
-    p.add_argument("--sounds", type=Path, help="manifest.csv of recorded sounds (corpus, all)")
+    p.add_argument(
+        "--sounds",
+        type=Path,
+        help="manifest.csv of recorded sounds (corpus, all), or a folder of sounds (finetune)",
+    )
+    p.add_argument(
+        "--from", dest="base", default="pocket", help="checkpoint to begin with (start, finetune)"
+    )
     p.add_argument("--synthetic", type=int, default=12000, help="synthetic clips (corpus, all)")
     p.add_argument(
         "--items", type=int, default=40000, help="latents the diffusion model learns from"
@@ -38,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--minutes", type=float, default=30.0, help="training time, over all starts")
     p.add_argument("--threads", type=int, default=0, help="CPU threads; 0 is torch's choice")
     p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--debug", action="store_true", help="show where a fault of ours happened")
     return p
 
 
@@ -53,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         share = SHARES.get(part, 1.0) if args.part == "all" else 1.0
         try:
             _run(part, args, args.minutes * share)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, FileExistsError, CheckpointError) as error:
             print(f"retake train {part}: {error}", file=sys.stderr)
             return 2
     return 0
@@ -62,10 +75,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(part: str, args: argparse.Namespace, minutes: float) -> None:
     if part == "corpus":
         _corpus(args)
+    elif part == "start":
+        from engine.training.start import start
+
+        start(args.base, args.out, args.seed)
     elif part == "export":
         from engine.training.export import export
 
         export(args.out)
+    elif part == "finetune":
+        from engine.training.finetune import finetune
+
+        if args.sounds is None:
+            raise FileNotFoundError("it needs --sounds FOLDER")
+        finetune(args.sounds, args.base, args.out, minutes, args.seed)
     else:
         _train(part, args, minutes)
 
@@ -76,7 +99,8 @@ def _corpus(args: argparse.Namespace) -> None:
     folder = args.out / "corpus"
     if args.sounds and not (folder / "recorded.json").exists():
         corpus.build_recorded(args.sounds, folder)
-    corpus.build_synthetic(folder, args.synthetic, args.seed)
+    processes = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
+    corpus.build_synthetic(folder, args.synthetic, args.seed, processes=processes or 1)
 
 
 def _train(part: str, args: argparse.Namespace, minutes: float) -> None:
@@ -93,13 +117,23 @@ def _trainee(part: str, corpus: Corpus, out: Path, n_items: int) -> Trainee:
 
         return VaeTrainee(corpus)
     if part == "vocoder":
+        from engine.training.export import trained_vae
         from engine.training.vocoder import VocoderTrainee
 
-        return VocoderTrainee(corpus)
+        vae = trained_vae(out) if (out / "vae" / "state.pt").exists() else None
+        return VocoderTrainee(corpus, vae)
     if part == "clap":
         from engine.training.clap import ClapTrainee
 
         return ClapTrainee(corpus, out / "clap")
+    if part == "words":
+        from engine.training.clap import ClapTrainee
+        from engine.training.export import run_state
+        from engine.training.words import WordsTrainee
+
+        clap = ClapTrainee(corpus, out / "clap")
+        clap.load_state_dict(run_state(out / "clap"))  # type: ignore[arg-type]
+        return WordsTrainee(corpus, clap, out / "words")
     from engine.training.diffusion import DiffusionTrainee, Items, Preparer
     from engine.training.export import trained_clap, trained_vae
 

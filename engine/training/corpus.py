@@ -15,7 +15,10 @@ import csv
 import json
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -145,20 +148,29 @@ def build_recorded(manifest: Path, folder: Path) -> int:
     return len(rows)
 
 
-def build_synthetic(folder: Path, n_clips: int, seed: int = 0, prefix: str = "synthetic") -> None:
+def build_synthetic(
+    folder: Path, n_clips: int, seed: int = 0, prefix: str = "synthetic", processes: int = 1
+) -> None:
     """Write synthetic shards up to `n_clips`; shards that are there already are kept."""
-    from engine.training import sounds
-
     folder.mkdir(parents=True, exist_ok=True)
     shards = [n for n in range(-(-n_clips // SHARD_CLIPS)) if not _is_whole(folder, prefix, n)]
-    for shard in tqdm(shards, desc="synthesis", unit="shard"):
-        writer = ShardWriter(folder, f"{prefix}-{shard:04d}")
-        for index in range(SHARD_CLIPS):
-            rng = np.random.default_rng((seed, shard, index))
-            made = sounds.example(rng, seconds=SYNTHETIC_SECONDS, rate=RATE)
-            wave = level(made.samples)
-            writer.add(wave, f"{prefix}:{shard}:{index}", made.captions, made.kinds, False)
-        writer.close()
+    build = partial(_build_shard, folder, seed, prefix)
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        made = map(build, shards) if processes == 1 else pool.map(build, shards)
+        for _ in tqdm(made, desc="synthesis", unit="shard", total=len(shards)):
+            pass
+
+
+def _build_shard(folder: Path, seed: int, prefix: str, shard: int) -> None:
+    from engine.training import sounds
+
+    writer = ShardWriter(folder, f"{prefix}-{shard:04d}")
+    for index in range(SHARD_CLIPS):
+        rng = np.random.default_rng((seed, shard, index))
+        made = sounds.example(rng, seconds=SYNTHETIC_SECONDS, rate=RATE)
+        wave = level(made.samples)
+        writer.add(wave, f"{prefix}:{shard}:{index}", made.captions, made.kinds, False)
+    writer.close()
 
 
 def _is_whole(folder: Path, prefix: str, shard: int) -> bool:

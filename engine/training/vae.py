@@ -15,6 +15,7 @@ from engine.training.corpus import Corpus
 from engine.training.loop import (
     Average,
     Losses,
+    Trainee,
     autocast,
     device,
     set_rate,
@@ -59,7 +60,7 @@ def patch_judge() -> nn.Sequential:
     )
 
 
-class VaeTrainee:
+class VaeTrainee(Trainee):
     """One step: mel of a crop, through the VAE and back.
 
     Parameters
@@ -69,6 +70,8 @@ class VaeTrainee:
     adversarial_from : float
         Share of the budget after which the discriminator joins.
     """
+
+    stateful = ("vae", "judge", "optimizer", "judge_optimizer")
 
     def __init__(self, corpus: Corpus, adversarial_from: float = 0.6) -> None:
         self.corpus, self.adversarial_from, self.where = corpus, adversarial_from, device()
@@ -97,12 +100,7 @@ class VaeTrainee:
         if done >= self.adversarial_from:
             losses["judge"] = self._judge_step(mel, made.detach())
             loss = loss - 0.02 * self.judge(made / 5 + 1).mean()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.vae.parameters(), 1.0)
-        self.optimizer.step()
-        self.average.update(self.vae, self.n_steps)
-        self.n_steps += 1
+        self.descend(loss, self.vae, self.optimizer)
         return {"reconstruction": reconstruction.item(), "kl": kl.item(), **losses}
 
     def _batch(self, rng: np.random.Generator) -> Tensor:
@@ -121,25 +119,6 @@ class VaeTrainee:
         loss.backward()
         self.judge_optimizer.step()
         return loss.item()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Weights, optimizers, average and step."""
-        return {
-            "vae": self.vae.state_dict(),
-            "judge": self.judge.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "judge_optimizer": self.judge_optimizer.state_dict(),
-            "average": self.average.weights,
-            "n_steps": self.n_steps,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The way back from `state_dict`."""
-        self.vae.load_state_dict(state["vae"])
-        self.judge.load_state_dict(state["judge"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.judge_optimizer.load_state_dict(state["judge_optimizer"])
-        self.average.weights, self.n_steps = state["average"], state["n_steps"]
 
     def export(self, folder: Path, scaling_factor: float = 1.0) -> None:
         """Write the averaged VAE into `folder` in fp16, with the factor that makes its latents
