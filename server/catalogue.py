@@ -9,6 +9,7 @@ from pathlib import Path
 
 import engine
 from engine.edits import EDITS
+from presets import Shelf
 from server.jobs import Jobs
 from server.messages import LISTS
 
@@ -35,7 +36,10 @@ def _edits(jobs: Jobs | None) -> list[Item]:
 
 
 def _presets(jobs: Jobs | None) -> list[Item]:
-    return []
+    return [
+        Item(preset.name, preset.description, (preset.family, preset.edit, *preset.tags))
+        for preset in Shelf().presets()
+    ]
 
 
 def _models(jobs: Jobs | None) -> list[Item]:

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from engine.edits import EDITS
 from engine.errors import REQUEST_CODES, Cancelled, CheckpointError, RetakeError
+from server import bench
+from server.executor_options import add_executor, executor_settings
 from server.messages import LISTS
 from server.options import Parser, add_debug, add_edit_options, add_state_dir
+from server.preset_cli import add_folder_watch, add_preset_commands
 
 if TYPE_CHECKING:
     from server.serve import Settings
@@ -63,10 +66,15 @@ def build_parser() -> Parser:
         command = commands.add_parser(name, help=edit.summary, description=edit.summary)
         add_edit_options(command, edit)
         command.set_defaults(run=_edit)
+    add_preset_commands(commands)
     _add_serve(commands)
     _add_jobs(commands)
     _add_list(commands)
     _add_doctor(commands)
+    _add_install(commands)
+    _add_projects(commands)
+    _add_live(commands)
+    bench.add(commands)
     commands.add_parser("train", help="make a checkpoint: retake train --help")
     return parser
 
@@ -75,9 +83,19 @@ def _add_serve(commands: Any) -> None:
     command = commands.add_parser("serve", help="run the server bridges talk to")
     command.add_argument("--model", default="pocket", metavar="NAME", help="checkpoint (pocket)")
     command.add_argument("--device", default="auto", metavar="NAME", help="where it runs (auto)")
+    command.add_argument(
+        "--ranker", metavar="FILE.pt", help="a LAION CLAP that judges takes (the model's own)"
+    )
+    command.add_argument(
+        "--threads", type=_at_least_1, metavar="N", help="CPU threads of the model (every core)"
+    )
+    command.add_argument(
+        "--compile", action="store_true", help="make the UNet's kernels for this card (CUDA)"
+    )
     command.add_argument("--udp-port", type=int, default=9140, metavar="N", help="9140; 0: any")
     command.add_argument("--tcp-port", type=int, default=9141, metavar="N", help="9141; 0: any")
     command.add_argument("--log-json", action="store_true", help="log one JSON object a line")
+    add_executor(command)
     _add_limits(command)
     add_state_dir(command)
     add_debug(command)
@@ -103,6 +121,12 @@ def _at_least_0(text: str) -> float:
     return value
 
 
+def _at_least_1(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from 1 up")
+    return int(text)
+
+
 def _add_jobs(commands: Any) -> None:
     command = commands.add_parser("jobs", help="the running server's latest jobs")
     command.add_argument("--json", action="store_true", help="as JSON")
@@ -110,9 +134,14 @@ def _add_jobs(commands: Any) -> None:
     cancel = commands.add_parser("cancel", help="stop a job of the running server")
     cancel.add_argument("job", metavar="JOB", help="its name, as retake jobs shows it")
     cancel.set_defaults(run=_cancel)
-    watch = commands.add_parser("watch", help="see a job of the running server till it ends")
-    watch.add_argument("job", nargs="?", metavar="JOB", help="its name; every job if not given")
+    watch = commands.add_parser(
+        "watch", help="see a job of the running server till it ends, or edit what a folder gets"
+    )
+    watch.add_argument(
+        "job", nargs="?", metavar="JOB|FOLDER", help="a job's name (every job), or a folder"
+    )
     watch.add_argument("--json", action="store_true", help="one JSON object a line")
+    add_folder_watch(watch)
     watch.set_defaults(run=_watch)
     for one in (command, cancel, watch):
         add_state_dir(one)
@@ -137,6 +166,31 @@ def _add_doctor(commands: Any) -> None:
     command.set_defaults(run=_doctor)
 
 
+def _add_install(commands: Any) -> None:
+    command = commands.add_parser(
+        "install", help="put Retake into REAPER, Live, Audacity or Ardour"
+    )
+    command.add_argument("host", nargs="?", metavar="HOST", help="which; not given: how all stand")
+    command.add_argument("--to", metavar="DIR", help="the folder, if not the host's own")
+    command.add_argument("--uninstall", action="store_true", help="take it out again")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    add_state_dir(command)
+    add_debug(command)
+    command.set_defaults(run=_install)
+
+
+def _add_projects(commands: Any) -> None:
+    from server import project_options
+
+    project_options.add(commands)
+
+
+def _add_live(commands: Any) -> None:
+    from server import live_panel
+
+    live_panel.add(commands)
+
+
 def _edit(options: argparse.Namespace) -> None:
     from server import editing
 
@@ -156,7 +210,10 @@ def serve_settings(options: argparse.Namespace) -> Settings:
     from server.serve import Settings
     from server.watchdog import GIB, Limits, machine_memory_bytes
 
+    runs_on = executor_settings(options)
     memory_gib = options.memory_limit
+    if memory_gib is None and runs_on:
+        memory_gib = 0.0  # this machine's memory says nothing of the nodes'; Ray watches theirs
     memory = machine_memory_bytes() * 4 // 5 if memory_gib is None else int(memory_gib * GIB)
     limits = Limits(
         stall_s=options.stall_timeout,
@@ -170,9 +227,13 @@ def serve_settings(options: argparse.Namespace) -> Settings:
         options.tcp_port,
         options.model,
         options.device,
+        ranker=os.path.abspath(options.ranker) if options.ranker else "",
+        threads=options.threads or 0,
+        is_compiled=options.compile,
         limits=limits,
         keep=Keep(options.keep_days, int(options.keep_gib * GIB)),
         is_json_log=options.log_json,
+        **runs_on,
     )
 
 
@@ -189,9 +250,19 @@ def _cancel(options: argparse.Namespace) -> None:
 
 
 def _watch(options: argparse.Namespace) -> None:
+    if options.preset or options.output or (options.job and _is_folder(options.job)):
+        from server import preset_watch
+
+        preset_watch.run(options)
+        return
     from server import following
 
     following.watch(options)
+
+
+def _is_folder(name: str) -> bool:
+    """Whether a folder is meant: no job's name holds a separator, and a folder is there."""
+    return "/" in name or os.sep in name or os.path.isdir(name)
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -204,6 +275,12 @@ def _doctor(options: argparse.Namespace) -> None:
     from server import doctor
 
     doctor.run(options)
+
+
+def _install(options: argparse.Namespace) -> None:
+    from server import hosts
+
+    hosts.run(options)
 
 
 def _train(arguments: list[str]) -> int:

@@ -10,6 +10,9 @@ import time
 from typing import IO
 
 CLEAR_LINE = "\r\x1b[K"
+#: What a client says may reach the log: it must not forge lines there, nor speak to the terminal.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+_CONTROLS |= {0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
 class TextFormatter(logging.Formatter):
@@ -20,9 +23,10 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
         """One line."""
+        message = record.message.translate(_CONTROLS)
         if record.levelno > logging.INFO:
-            return f"{record.asctime} {record.levelname.lower()}: {record.message}"
-        return super().formatMessage(record)
+            message = f"{record.levelname.lower()}: {message}"
+        return f"{record.asctime} {message}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -74,7 +78,7 @@ class Console(logging.Handler):
 
     def show(self, status: str) -> None:
         """Replace the status line; nothing where there is no terminal."""
-        status = status[: shutil.get_terminal_size().columns - 1]
+        status = status.translate(_CONTROLS)[: shutil.get_terminal_size().columns - 1]
         if self.is_live and status != self._status:
             self.acquire()
             try:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -27,7 +25,7 @@ from engine.errors import FaultError, RetakeError
 from engine.region import Region, read, write
 from engine.samples import Samples
 from server.editing import progress_bar, spliced
-from server.supervisor import worker_environment
+from server.executor_process import worker_environment
 
 CLIP = Path(__file__).parents[1] / "docs" / "demo" / "footsteps.flac"
 CREDIT = "by Kenney, CC0"
@@ -71,7 +69,7 @@ def demo(parent: Path, model: str) -> None:
     print(f"asked    {span} as “{EDIT.prompt}”, strength {EDIT.strength:g}, over OSC")
     print(f"got      {told(takes)} in {seconds:.1f} s from {where.model} on {where.device}")
     print(f"changed  {inside:.0%} of the frames inside the region, {outside} of those outside it")
-    print(f"look at  {picture}")
+    print(f"look at  {picture}; listen to {folder / take_name(takes[0])}")
 
 
 def told(takes: list[TakeFile]) -> str:
@@ -167,8 +165,8 @@ def wait_for(process: subprocess.Popen[bytes], conf: Path, log: Path) -> None:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server as a person would, then without asking."""
-    process.send_signal(signal.SIGTERM if os.name != "nt" else signal.SIGINT)
+    """End the server with a signal it heeds, else by force."""
+    process.terminate()  # SIGTERM; no other signal can be sent to a process on every system
     try:
         process.wait(15)
     except subprocess.TimeoutExpired:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from daw_bridge.wire import ServerNotRunning, read_conf
 from engine.errors import FaultError
@@ -36,8 +37,9 @@ PACKAGES = (
     "matplotlib",
     "safetensors",
     "laion-clap",
+    "ray",
 )
-OPTIONAL = ("laion-clap",)
+OPTIONAL = ("laion-clap", "ray")
 NEEDED_BYTES = 2**30
 NEEDED_MEMORY_BYTES = 2 * 2**30
 VARIABLES = (STATE_VARIABLE, "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HF_HOME", "PYTHONPATH")
@@ -56,6 +58,7 @@ def run(options: argparse.Namespace) -> None:
     """Look at everything and print it; a FaultError at the end where something is wrong."""
     folder = state_folder(options.state_dir)
     findings = [finding for check in CHECKS for finding in _guarded(check, folder)]
+    findings += _guarded(_bridges, options.state_dir)
     if options.json:
         print(json.dumps([vars(finding) for finding in findings]))
     else:
@@ -66,9 +69,9 @@ def run(options: argparse.Namespace) -> None:
         raise FaultError("internal", f"not well: {', '.join(sick)}")
 
 
-def _guarded(check: Callable[[Path], list[Finding]], folder: Path) -> list[Finding]:
+def _guarded(check: Callable[[Any], list[Finding]], about: Any) -> list[Finding]:
     try:
-        return check(folder)
+        return check(about)
     except Exception as error:  # a doctor goes on to the next organ
         return [Finding(check.__name__.strip("_"), False, f"{type(error).__name__}: {error}")]
 
@@ -192,6 +195,16 @@ def _environment(folder: Path) -> list[Finding]:
     """Variables that change what happens."""
     found = [f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ]
     return [Finding("environment", True, " ".join(found) or "nothing set")]
+
+
+def _bridges(state_dir: str | None) -> list[Finding]:
+    """Whether what was installed into hosts is whole and of this version.
+
+    A bridge is told of a state folder only where one was given, so what was given counts here.
+    """
+    from server import hosts
+
+    return [Finding(name, well, text) for name, (well, text) in hosts.states(state_dir).items()]
 
 
 CHECKS: tuple[Callable[[Path], list[Finding]], ...] = (

@@ -7,18 +7,20 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
-from engine.edits import Edit, Hole, make_edit
+from engine.automation import MASK_SUFFIXES, in_words
+from engine.edits import PARAMETERS, Edit, Hole, Inpaint, Parameter, make_edit
 from engine.errors import FaultError, RequestError
 from engine.progress import Progress
 from engine.region import Region, Take, read, write
 from engine.samples import Samples
+from presets import Finish, Shelf, check_edit
 from server.options import edit_values, parse_span
 
 DEFAULT_MODEL = "pocket"
@@ -27,12 +29,18 @@ SPLICE_FADE_S = 0.005
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """An edit of a region of a clip; without a clip for `generate`."""
+    """An edit of a region of a clip; without a clip for `generate`.
+
+    With a preset, `given` is what was asked for beside it, and `finish` what it does to the takes.
+    """
 
     edit: Edit
     clip: Path | None = None
     start_frames: int = 0
     frames: int | None = None
+    preset: str = ""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    finish: Finish | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +76,35 @@ def run(options: argparse.Namespace) -> None:
 
 def read_order(options: argparse.Namespace) -> Order:
     """What the options ask for, checked."""
-    if options.command == "generate":
-        return Order(make_edit("generate", edit_values(options, 0, 0)))
-    clip = Path(options.clip)
-    rate = read(clip, 0, 1, context_s=0.0).rate
-    start_frames, frames = parse_span(options.start, options.end, rate)
-    edit = make_edit(options.command, edit_values(options, rate, start_frames))
-    return Order(edit, clip, start_frames, frames)
+    preset = Shelf().get(options.preset) if options.preset else None
+    start_frames, frames, rate = 0, None, 0
+    clip = Path(options.clip) if options.command != "generate" else None
+    if clip:
+        rate = read(clip, 0, 1, context_s=0.0).rate
+        start_frames, frames = parse_span(options.start, options.end, rate)
+    given = edit_values(options, rate, start_frames)
+    if preset is None:
+        if getattr(options, "tail", None):
+            raise RequestError("bad-value", "--tail goes with --preset, and none is given")
+        return Order(make_edit(options.command, given), clip, start_frames, frames)
+    check_edit(preset, options.command)
+    if clip and options.command == "inpaint" and frames is None:  # what is filled must end
+        frames = read(clip, start_frames, context_s=0.0).n_frames
+    edit = preset.make_edit(given, frames)
+    finish = preset.finish_with(_tail(options))
+    return Order(edit, clip, start_frames, frames, preset.name, given, finish)
+
+
+def _tail(options: argparse.Namespace) -> str | None:
+    """What becomes of a preset's tail; spliced in, the take stays as long as its region."""
+    tail: str | None = getattr(options, "tail", None)
+    if not getattr(options, "splice", False) or options.command == "continue":
+        return tail
+    if tail == "longer":
+        raise RequestError(
+            "bad-value", "a longer tail would move what follows the region; leave out --splice"
+        )
+    return "fade"
 
 
 def check_outputs(options: argparse.Namespace, n_takes: int) -> list[Path]:
@@ -104,12 +134,16 @@ def edit_here(options: argparse.Namespace, order: Order, listen: Listen) -> Made
     listen(0.0, "loading")
     from engine import Engine
 
-    engine = Engine.load(options.model or DEFAULT_MODEL, device=options.device or "auto")
+    engine = Engine.load(
+        options.model or DEFAULT_MODEL, device=options.device or "auto", ranker=options.ranker
+    )
 
     def progress(point: Progress) -> None:
         listen(point.fraction, point.stage)
 
-    takes = engine.takes(region, order.edit, progress)
+    from presets.finishing import finished_takes
+
+    takes = finished_takes(engine, region, order.edit, order.finish, progress)
     return Made(takes, engine.name, str(engine.device))
 
 
@@ -117,8 +151,9 @@ def edit_on_server(options: argparse.Namespace, order: Order, listen: Listen) ->
     """The edit through a running server, over OSC."""
     from daw_bridge.client import Client, TakeFile
 
-    if options.device:
-        raise RequestError("bad-value", "--device is the server's to choose; leave it out")
+    for name in ("device", "ranker"):
+        if getattr(options, name):
+            raise RequestError("bad-value", f"--{name} is the server's to choose; leave it out")
     model = options.model
     if model and Path(model).exists():
         model = str(Path(model).absolute())  # the server runs in another folder
@@ -144,15 +179,29 @@ def server_keys(order: Order) -> dict[str, Any]:
     if order.clip:
         keys |= {"path": str(order.clip.absolute()), "start": order.start_frames}
         keys["frames"] = order.frames
-    for parameter in order.edit.parameters():
-        value = getattr(order.edit, parameter.name)
+    values = {p.name: getattr(order.edit, p.name) for p in order.edit.parameters()}
+    if order.finish:  # the server knows the preset; its text must not be filled twice
+        keys |= {"preset": order.preset, "tail": order.finish.tail}
+        values = dict(order.given)
+    for parameter in (PARAMETERS[name] for name in values):
+        value = values[parameter.name]
         if parameter.kind == "holes":
             keys["hole"] = [hole_text(hole) for hole in value]
         elif parameter.kind == "curve":
             keys["curve"] = " ".join(f"{at!r}:{strength!r}" for at, strength in value)
+        elif parameter.kind in ("prompts", "mask", "around"):
+            keys |= automation_keys(parameter, value)
         else:
             keys[parameter.name] = value
     return keys
+
+
+def automation_keys(parameter: Parameter, value: Any) -> dict[str, str]:
+    """A value that changes over time as a key of submit; none where there is none."""
+    text = in_words(parameter.check(value))
+    if parameter.kind == "mask" and PurePath(text).suffix.lower() in MASK_SUFFIXES:
+        text = str(Path(text).absolute())  # the server runs in another folder
+    return {parameter.name: text} if text else {}
 
 
 def hole_text(hole: Hole) -> str:
@@ -170,18 +219,23 @@ def finish(order: Order, take: Take, splice: bool) -> Samples:
         return take.samples
     clip = read(order.clip, context_s=0.0)
     n_frames = clip.n_frames - order.start_frames if order.frames is None else order.frames
-    return spliced(clip, order.start_frames, n_frames, take.samples)
+    # A filled hole meets its surroundings; what lay in it, a click perhaps, must not come back.
+    joins = isinstance(order.edit, Inpaint) and not order.edit.mask
+    return spliced(clip, order.start_frames, n_frames, take.samples, joins)
 
 
-def spliced(clip: Region, start_frames: int, frames: int, new: Samples) -> Samples:
+def spliced(
+    clip: Region, start_frames: int, frames: int, new: Samples, joins: bool = False
+) -> Samples:
     """The clip with `frames` frames replaced by `new`, which may be longer; the rest as it was.
 
     Where `new` is as long as what it replaces, its first and last 5 ms are blended with that, so
-    that nothing clicks; frames that are equal stay equal to the bit.
+    that nothing clicks, unless it `joins` its surroundings by itself; frames that are equal stay
+    equal to the bit.
     """
     stop_frames = start_frames + frames
     before, old, after = np.split(clip.samples, [start_frames, stop_frames])
-    if len(new) == frames:
+    if len(new) == frames and not joins:
         weight = np.ones((frames, 1), np.float32)
         n_fade = min(round(SPLICE_FADE_S * clip.rate), frames // 2)
         rise = ((np.arange(n_fade, dtype=np.float32) + 1) / (n_fade + 1))[:, np.newaxis]
@@ -247,7 +301,8 @@ def title_of(order: Order) -> str:
     prompt = f"“{order.edit.prompt}”" if order.edit.prompt else ""
     strength = getattr(order.edit, "strength", None)
     dose = f"strength {strength:g}" if strength is not None and not order.edit.is_identity else ""
-    return " · ".join(part for part in (order.edit.name, name, prompt, dose) if part)
+    made = order.preset or order.edit.name
+    return " · ".join(part for part in (made, name, prompt, dose) if part)
 
 
 def _row(path: Path, take: Take, samples: Samples) -> dict[str, Any]:

@@ -76,6 +76,23 @@ class Framer:
         """A packet in the framing the other side speaks (size prefix until it has spoken)."""
         return frame_slip(packet) if self.is_slip else frame_prefixed(packet)
 
+    @property
+    def n_waiting(self) -> int:
+        """How many bytes of an unfinished frame are kept."""
+        return len(self._buffer)
+
+    def beginning(self, n_bytes: int) -> bytes:
+        """The first bytes of the unfinished frame's packet; up to so many.
+
+        Raises
+        ------
+        FramingError
+            As `feed`.
+        """
+        if not self.is_slip:
+            return bytes(self._buffer[PREFIX_BYTES : PREFIX_BYTES + n_bytes])
+        return unescape_slip(bytes(self._buffer[:n_bytes]).removesuffix(ESC))
+
     def _cut_prefixed(self) -> list[bytes]:
         packets: list[bytes] = []
         at = 0

@@ -1,24 +1,31 @@
-"""Jobs: their states as a table, and the SQLite store that keeps them.
+"""Jobs: their states as a table, and the store that keeps them.
 
-Everything that changes a job's state is in this file. A job is on disk (WAL, synced) before anybody
-is told that it is queued.
+Everything that changes a job's state is in this file. What is written here outlives a killed server
+at once, and a power cut after the next `sync`: a job is synced before anybody is told that it is
+queued.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from engine.errors import RequestError
+from server.store import Row, Store
 
 MAX_QUEUED = 10_000
 MAX_ATTEMPTS = 3
+#: Clients whose turns are remembered; one that was served longer ago is as good as new.
+MAX_TURNS = 1000
+#: Between a client's name and its connection's: see `Jobs.submit`.
+OF = "\t"
 
 
 class State(StrEnum):
@@ -43,6 +50,7 @@ TRANSITIONS: dict[tuple[State, str], State] = {
     (State.RUNNING, "finish"): State.DONE,
     (State.RUNNING, "fail"): State.FAILED,
     (State.RUNNING, "lost"): State.QUEUED,  # the worker or the server died under it
+    (State.RUNNING, "give_back"): State.QUEUED,  # the server was stopped: no fault of the job's
     (State.CANCELLING, "cancel"): State.CANCELLING,
     (State.CANCELLING, "stop"): State.CANCELLED,
     (State.CANCELLING, "lost"): State.CANCELLED,
@@ -99,17 +107,27 @@ CREATE TABLE IF NOT EXISTS job (
     takes      TEXT NOT NULL DEFAULT '[]',
     changed_s  REAL NOT NULL
 );
-CREATE INDEX IF NOT EXISTS job_state ON job (state);
+DROP INDEX IF EXISTS job_state;
+CREATE INDEX IF NOT EXISTS job_turn ON job (state, is_front, client, number);
 CREATE TABLE IF NOT EXISTS turn (client TEXT PRIMARY KEY, number INTEGER NOT NULL);
 """
 
-#: Round-robin: within a priority the client who was served longest ago comes first.
+#: Round-robin: within a priority the client who was served longest ago comes first, and among
+#: connections of one name, the one that was.
 _IN_TURN = """
-SELECT job.* FROM job LEFT JOIN turn ON turn.client = job.client
-WHERE state = 'queued' AND job.number = (
-    SELECT min(other.number) FROM job AS other
-    WHERE other.state = 'queued' AND other.client = job.client AND other.is_front = job.is_front)
-ORDER BY is_front DESC, coalesce(turn.number, 0), job.number LIMIT 1
+SELECT job.* FROM (
+    SELECT min(number) AS first FROM job WHERE state = 'queued' GROUP BY is_front, client)
+JOIN job ON job.number = first
+LEFT JOIN turn AS own ON own.client = job.client
+LEFT JOIN turn AS shared
+    ON shared.client = substr(job.client, 1, instr(job.client || char(9), char(9)) - 1)
+ORDER BY is_front DESC, coalesce(shared.number, 0), coalesce(own.number, 0), job.number LIMIT 1
+"""
+
+#: The plus keeps SQLite from going through every job that waits.
+ASKED = """
+SELECT number, name, submission FROM job
+WHERE number > ? AND +state IN ('queued', 'running', 'cancelling') ORDER BY number
 """
 
 _FACTS = ("code", "message", "seconds", "takes")
@@ -120,28 +138,62 @@ class Jobs:
 
     Parameters
     ----------
-    path : path or ":memory:"
-        A file that is no database (any more) is moved aside as `<name>.bad-<time>`.
+    path : Path
+        A file that is no database (any more) is moved aside as `<name>.bad-<time>`; what can still
+        be read of it is taken over.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self.moved_aside: Path | None = None
-        try:
-            self._db = _open(path)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise  # locked or unwritable: nothing is wrong with the file
-            self.moved_aside = _move_aside(Path(path))
-            self._db = _open(path)
+    def __init__(self, path: Path) -> None:
+        self._store = Store(path, _SCHEMA, "job", _is_sound)
+        self.n_commits = 0
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        return self._store.db
+
+    @property
+    def moved_aside(self) -> Path | None:
+        """Where the last damaged file went."""
+        return self._store.moved_aside
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it was damaged and no new file begun yet; nothing but `mend` works."""
+        return self._store.is_broken
+
+    @property
+    def n_saved(self) -> int:
+        """How many jobs were taken over from it."""
+        return self._store.n_saved
 
     def close(self) -> None:
         """Give the file free."""
-        self._db.close()
+        self._store.close()
+
+    def sync(self) -> None:
+        """Bring everything written so far to the disk; in any thread."""
+        self._store.sync()
+
+    def tidy(self) -> None:
+        """Keep the store's log short; in any thread."""
+        self._store.tidy()
+
+    def mend(self) -> None:
+        """Go on with a new file where the old one turned out damaged."""
+        self._store.mend()
 
     def submit(
         self, name: str, client: str, submission: str, is_front: bool = False
     ) -> tuple[Job, bool]:
-        """Keep a job; on disk when this returns.
+        """Keep a job; on disk once it is synced.
+
+        Parameters
+        ----------
+        name : str
+        client : str
+            Whose turn it takes; `name OF connection` where several share the turns of a name.
+        submission : str
+        is_front : bool
 
         Returns
         -------
@@ -167,12 +219,14 @@ class Jobs:
             raise RequestError(
                 "queue-full", f"{n_queued} jobs wait already; at most {MAX_QUEUED} may"
             )
-        with self._db:
+        with self._commit():
             self._db.execute(
                 "INSERT INTO job (name, client, state, is_front, submission, changed_s)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 (name, client, State.QUEUED, is_front, submission, time.time()),
             )
+            if OF in client:
+                self._db.execute(_JOIN_TURNS, (client,))
         return self.get(name), True
 
     def find(self, name: str) -> Job | None:
@@ -199,7 +253,7 @@ class Jobs:
         ----------
         name : str
         what : str
-            "start", "cancel", "finish", "fail", "lost" or "stop".
+            "start", "cancel", "finish", "fail", "lost", "give_back" or "stop".
         **facts
             `code`, `message`, `seconds`, `takes` (TakeFiles).
         """
@@ -209,12 +263,13 @@ class Jobs:
         if "takes" in facts:
             facts["takes"] = json.dumps([vars(take) for take in facts["takes"]])
         facts |= {"state": TRANSITIONS[job.state, what], "changed_s": time.time()}
-        facts["attempts"] = job.attempts + (what == "start")
+        facts["attempts"] = job.attempts + {"start": 1, "give_back": -1}.get(what, 0)
         columns = ", ".join(f"{column} = ?" for column in facts)
-        with self._db:
+        with self._commit():
             self._db.execute(f"UPDATE job SET {columns} WHERE name = ?", (*facts.values(), name))
             if what == "start":
-                self._db.execute(_TAKE_TURN, (job.client,))
+                for client in dict.fromkeys((job.client.split(OF)[0], job.client)):
+                    self._db.execute(_TAKE_TURN, (client,))
         return self.get(name)
 
     def position(self, name: str) -> int:
@@ -237,6 +292,10 @@ class Jobs:
         )
         return [_job(row) for row in rows]
 
+    def asked(self, after: int = 0) -> list[tuple[int, str, str]]:
+        """Number, name and submission of live jobs whose number is above `after`, in order."""
+        return self._db.execute(ASKED, (after,)).fetchall()
+
     def ended(self) -> dict[str, float]:
         """When each ended job ended, in seconds since 1970."""
         rows = self._db.execute(
@@ -246,11 +305,12 @@ class Jobs:
 
     def forget(self, names: Iterable[str]) -> None:
         """Drop ended jobs; others stay. Their names are free again."""
-        with self._db:
+        with self._commit():
             self._db.executemany(
                 "DELETE FROM job WHERE name = ? AND state IN ('done', 'failed', 'cancelled')",
                 [(name,) for name in names],
             )
+            self._db.execute(_FORGET_TURNS, (MAX_TURNS,))
 
     def count_queued(self) -> int:
         """How many jobs wait."""
@@ -263,14 +323,40 @@ class Jobs:
         ).fetchall()
         return [self.lose(name) for (name,) in rows]
 
+    def put_back(self, job: Job) -> None:
+        """Make sure that a job which runs is in the store; a damaged one may have lost it, or know
+        it from before it began."""
+        known = self.find(job.name)
+        if known and known.state == State.QUEUED:
+            with self._commit():
+                self._db.execute(
+                    "UPDATE job SET state = ?, attempts = ? WHERE name = ?",
+                    (job.state, job.attempts, job.name),
+                )
+        if known is None:
+            with self._commit():
+                self._db.execute(
+                    "INSERT INTO job (name, client, state, is_front, submission, attempts,"
+                    " changed_s) VALUES (?, ?, ?, 0, ?, ?, ?)",
+                    (job.name, job.client, job.state, job.submission, job.attempts, time.time()),
+                )
+
     def lose(self, name: str, why: str = "") -> Job:
-        """The worker died under a job: back into the queue, or failed after three attempts."""
+        """Worker or server died under a job: back into the queue; after three attempts, failed."""
         job = self.get(name)
         if job.state == State.RUNNING and job.attempts >= MAX_ATTEMPTS:
-            message = f"the worker died {job.attempts} times over this job; it is not tried again"
+            message = (
+                f"worker or server died {job.attempts} times over this job; it is not tried again"
+            )
             message += f" ({why})" if why else ""
             return self.move(name, "fail", code="worker-died", message=message)
         return self.move(name, "lost")
+
+    @contextlib.contextmanager
+    def _commit(self) -> Iterator[None]:
+        with self._db:
+            yield
+        self.n_commits += 1
 
     def _count(self, where: str, *values: Any) -> int:
         return int(
@@ -278,31 +364,26 @@ class Jobs:
         )
 
 
+#: A new connection comes after those that wait: else many short ones kept a lasting one waiting.
+_JOIN_TURNS = """
+INSERT OR IGNORE INTO turn VALUES (?, (SELECT coalesce(max(number), 0) FROM turn))
+"""
+
 _TAKE_TURN = """
 INSERT INTO turn VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM turn))
 ON CONFLICT (client) DO UPDATE SET number = excluded.number
 """
 
 
-def _open(path: Path | str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=2.0)
+_FORGET_TURNS = "DELETE FROM turn WHERE number <= (SELECT max(number) FROM turn) - ?"
+
+
+def _is_sound(row: Row) -> bool:
+    """Whether a row of a damaged file still is a job."""
     try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.executescript(_SCHEMA)
-        if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError(f"{path} is damaged")
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _move_aside(path: Path) -> Path:
-    aside = path.with_name(f"{path.name}.bad-{time.time_ns()}")
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    return path.rename(aside)
+        return bool(_job(row).name)
+    except (ValueError, TypeError):
+        return False
 
 
 def _job(row: Iterable[Any]) -> Job:

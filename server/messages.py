@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from engine.edits import PARAMETERS
 from engine.errors import RequestError
 from server.osc import Message, Value
 
@@ -17,6 +18,9 @@ MAX_CONTROL_BYTES = 65_507
 #: Names that callers choose and files are named after: no separators, no leading dot.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 NAME_RULE = "1 to 64 of A-Z a-z 0-9 _ . -, starting with a letter or digit"
+
+#: As many as an edit makes.
+MAX_TAKES = int(PARAMETERS["takes"].high or 1)
 
 LISTS = ("edits", "presets", "models", "jobs")
 PRIORITIES = ("back", "front")
@@ -80,7 +84,7 @@ def _table(*routes: Route) -> dict[str, Route]:
 
 _JOB = Argument("job", "name", "the job's name, chosen by the client")
 _UPLOAD = Argument("upload", "name", "the upload's name, chosen by the client")
-_INDEX = Argument("index", "int", "which take, 1 is the best", 1, 99)
+_INDEX = Argument("index", "int", "which take, 1 is the best", 1, MAX_TAKES)
 _RATE = Argument("rate", "int", "frames a second", 8000, 192000)
 _CHANNELS = Argument("channels", "int", "channels", 1, 8)
 _AUDIO = Argument("audio", "blob", "float32, little-endian, interleaved")
@@ -120,6 +124,13 @@ REQUESTS = _table(
         (Argument("on", "int", "1 starts, 0 stops", 0, 1),),
         "every job's events to this client too",
         answer="/retake/watch",
+    ),
+    Route(
+        "/retake/narrow",
+        (Argument("on", "int", "1 starts, 0 stops", 0, 1),),
+        "to this client `i` instead of `h` (SuperCollider, for one, can't read `h`); `d` where a "
+        "number doesn't fit",
+        answer="/retake/narrow",
     ),
     Route(
         "/retake/put",
@@ -173,13 +184,14 @@ ANSWERS = _table(
             Argument("description", "text", "one line"),
         ),
         "one entry of a list",
-        rest="more texts: an edit's parameters, a job's state",
+        rest="more texts: an edit's parameters; a preset's family, edit and tags; a job's state",
     ),
     Route(
         "/retake/end", (_KIND, Argument("n", "int", "how many entries there were")), "end of a list"
     ),
     Route("/retake/watch", (Argument("on", "int", "as asked"),), "answer to watch"),
-    Route("/retake/put", (_UPLOAD, _FRAMES), "the upload is on disk"),
+    Route("/retake/narrow", (Argument("on", "int", "as asked"),), "answer to narrow"),
+    Route("/retake/put", (_UPLOAD, _FRAMES), "the upload is there; submit may name it"),
     Route("/retake/audio", (_JOB, _INDEX, _RATE, _CHANNELS, _AUDIO), "answer to get"),
     Route(
         "/retake/error",
@@ -264,7 +276,7 @@ CODES = {
     "queue-full": "too many jobs wait",
     "out-of-memory": "the machine's memory did not suffice; the job is lost, the server lives",
     "out-of-disk": "the disk is full",
-    "worker-died": "the worker died three times over this job",
+    "worker-died": "worker or server died three times over this job",
     "model-unavailable": "the checkpoint is known but not on this machine",
     "internal": "our fault; the log has the details",
 }

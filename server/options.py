@@ -10,9 +10,19 @@ from typing import Any, NoReturn
 from engine import units
 from engine.edits import EDITS, Edit, Hole, Parameter
 from engine.errors import RequestError
+from presets.preset import RINGING_EDITS, TAILS
 from server.messages import shorten
 from server.submission import parse_curve
 
+METAVARS = {
+    "float": "X",
+    "int": "N",
+    "text": "TEXT",
+    "curve": '"S:X S:X ..."',
+    "prompts": '"S: TEXT | S: TEXT ..."',
+    "mask": 'FILE|"S:HZ:X ..."',
+    "around": "SEED|JOB:INDEX",
+}
 HOLE_FORM = "START:END or START:END:LOW:HIGH"
 
 
@@ -32,6 +42,16 @@ def add_edit_options(parser: argparse.ArgumentParser, edit: type[Edit]) -> None:
         span.add_argument("--start", metavar="TIME", help="where the region begins (0)")
         span.add_argument("--end", metavar="TIME", help="where it ends (the clip's end)")
     parameters = parser.add_argument_group("edit")
+    parameters.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="a preset fills what isn't given here, and --prompt stands in its text "
+        f"(retake presets --edit {edit.name})",
+    )
+    if edit.name in RINGING_EDITS:
+        parameters.add_argument(
+            "--tail", choices=TAILS, help="whether a preset's tail makes the take longer (its own)"
+        )
     for parameter in edit.parameters():
         _add_parameter(parameters, parameter, edit)
     _add_outputs(parser, edit)
@@ -48,10 +68,8 @@ def _add_parameter(group: Any, parameter: Parameter, edit: type[Edit]) -> None:
             help="what is to be filled: clip time and, if given, a band in Hz; may repeat",
         )
         return
-    kind = _number if parameter.kind in ("float", "int") else str
-    metavar = {"float": "X", "int": "N", "text": "TEXT", "curve": '"S:X S:X ..."'}.get(
-        parameter.kind
-    )
+    kind = number_or_text if parameter.kind in ("float", "int") else str
+    metavar = METAVARS.get(parameter.kind)
     metavar = metavar or "{" + ",".join(parameter.choices) + "}"
     default = next(
         field.default for field in dataclasses.fields(edit) if field.name == parameter.name
@@ -70,7 +88,7 @@ def _escape(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def _number(text: str) -> int | float:
+def number_or_text(text: str) -> int | float:
     try:
         return int(text)
     except ValueError:
@@ -105,6 +123,9 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("engine")
     group.add_argument("--model", metavar="NAME", help="a checkpoint's name or folder (pocket)")
     group.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps (auto)")
+    group.add_argument(
+        "--ranker", metavar="FILE.pt", help="a LAION CLAP that judges takes (the model's own)"
+    )
     group.add_argument("--server", action="store_true", help="let the running server do it")
     add_state_dir(group)
     add_debug(group)

@@ -21,6 +21,8 @@ BUNDLE = b"#bundle\0"
 BUNDLE_HEADER_BYTES = 16
 MAX_BUNDLE_DEPTH = 8
 MAX_BUNDLE_MESSAGES = 1000
+#: Of one message: more than fit a datagram with a reasonable request, few enough to be read fast.
+MAX_ARGUMENTS = 20_000
 TAGS = "ifhdsbTFNI"
 
 _FIXED = {
@@ -148,9 +150,11 @@ def _decode_message(packet: bytes) -> Message:
 def _decode_arguments(packet: bytes, at: int, address: str, tags: str) -> Message:
     args: list[Value] = []
     try:
-        for tag in tags:
+        for tag in tags[:MAX_ARGUMENTS]:
             value, at = _read_argument(packet, at, tag)
             args.append(value)
+        if len(tags) > MAX_ARGUMENTS:
+            raise _FaultError(f"a message has at most {MAX_ARGUMENTS} arguments")
         if at != len(packet):
             raise _FaultError(f"{len(packet) - at} bytes follow the last argument")
     except _FaultError as fault:

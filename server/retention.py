@@ -5,6 +5,7 @@ Nothing of a job that waits or runs is ever touched, nor what is younger than an
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from server import spool, spool_files
-from server.jobs import Job, Jobs
+from server.jobs import Jobs
 
 DAY_S = 86_400.0
 #: Younger things stay even where the total is over its limit: their client is still at work.
@@ -65,27 +66,47 @@ class Swept:
     n_bytes: int = 0
 
 
-def sweep(folder: Path, jobs: Jobs, keep: Keep, now_s: float | None = None) -> Swept:
+async def sweep(folder: Path, jobs: Jobs, keep: Keep, now_s: float | None = None) -> Swept:
     """Remove from a spool what is kept no longer, and forget the jobs it belonged to.
 
-    A file that can't be removed stays, and so does its job, until the next sweep.
+    Clients are answered meanwhile: a spool of many files is looked through on a thread. A file that
+    can't be removed stays, and so does its job, until the next sweep.
     """
     now_s = time.time() if now_s is None else now_s
-    needed = _needed(jobs.live())
-    holdings = [*_jobs_files(folder, jobs), *_uploads(folder)]
-    free = [holding for holding in holdings if (holding.is_job, holding.name) not in needed]
-    total_bytes = sum(holding.n_bytes for holding in holdings)
-    doomed = list(_doomed(free, keep, total_bytes, now_s))[:JOBS_A_SWEEP]
-    gone = [holding for holding in doomed if _remove(holding)]
+    asked = jobs.asked()
+    last = asked[-1][0] if asked else 0
+    needed = await asyncio.to_thread(_needed, asked)
+    doomed = await asyncio.to_thread(_find, folder, jobs.ended(), needed, keep, now_s)
+    gone = []
+    for holding in doomed:
+        for new in jobs.asked(after=last):  # meanwhile, perhaps for this very one
+            last = new[0]
+            needed |= _needed([new])
+        if (holding.is_job, holding.name) not in needed and _remove(holding):
+            gone.append(holding)
+        await asyncio.sleep(0)
     jobs.forget(holding.name for holding in gone if holding.is_job)
     litter = sum(_sweep_litter(folder, now_s))
     n_files = sum(len(holding.files) for holding in gone)
     return Swept(n_files + litter, sum(holding.n_bytes for holding in gone))
 
 
-def _jobs_files(folder: Path, jobs: Jobs) -> list[Holding]:
+def _find(
+    folder: Path,
+    ended: dict[str, float],
+    needed: set[tuple[bool, str]],
+    keep: Keep,
+    now_s: float,
+) -> list[Holding]:
+    """What is to go, the oldest first."""
+    holdings = [*_jobs_files(folder, ended), *_uploads(folder)]
+    free = [holding for holding in holdings if (holding.is_job, holding.name) not in needed]
+    total_bytes = sum(holding.n_bytes for holding in holdings)
+    return list(_doomed(free, keep, total_bytes, now_s))[:JOBS_A_SWEEP]
+
+
+def _jobs_files(folder: Path, ended: dict[str, float]) -> list[Holding]:
     """Every job that has files or has ended, whether the store still knows it or not."""
-    ended = jobs.ended()
     holdings = {name: Holding(name) for name in ended}
     for entry in _files(folder):
         name = spool.take_job(entry.name)
@@ -113,10 +134,10 @@ def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
         yield from (entry for entry in entries if entry.is_file(follow_symlinks=False))
 
 
-def _needed(live: list[Job]) -> set[tuple[bool, str]]:
-    """Jobs that haven't ended, and the uploads they are about: (whether a job, name)."""
-    uploads = {(False, json.loads(job.submission).get("upload", "")) for job in live}
-    return uploads | {(True, job.name) for job in live}
+def _needed(asked: list[tuple[int, str, str]]) -> set[tuple[bool, str]]:
+    """Live jobs, and the uploads they are about: (whether a job, name)."""
+    uploads = {(False, json.loads(text).get("upload", "")) for _, _, text in asked}
+    return uploads | {(True, name) for _, name, _ in asked}
 
 
 def _doomed(

@@ -36,14 +36,16 @@ tcp, socket, spool, token. The state of each job, whichever door it came by, als
 `<spool>/<job>.status`; its takes are `<spool>/<job>.<index>.wav`, float32, index 1 the best.
 
 The token is the first argument of every request. Without it nothing is answered over UDP, and a
-connection is closed. Numbers are taken from `i`, `h`, `f` and `d`; send positions as `h`. Bundles
-are read in order, their time tags ignored. Names of jobs and uploads: {NAME_RULE}.
+connection is closed. Numbers are taken from `i`, `h`, `f` and `d`; send positions as `h`. A client
+that can't read `h` says so once with `/retake/narrow`. Bundles are read in order, their time tags
+ignored. Names of jobs and uploads: {NAME_RULE}.
 """
 
 _SPOOL = f"""\
 A client that can only write and read files leaves `<name>{REQUEST_SUFFIX}` in the spool, and
-the server takes it away once it is answered (it looks twenty times a second). Write it under a name
-that begins with a dot and rename it, so that no half of it is ever read. UTF-8, `key=value` lines,
+the server takes it away once it is answered (on Linux it is told of each file, elsewhere it looks
+twenty times a second). Write it under a name that begins with a dot and rename it, so that no half
+of it is ever read. UTF-8, `key=value` lines,
 at most {MAX_REQUEST_BYTES} bytes; empty lines and lines that begin with # are passed over. There is
 no token: the folder (mode 0700) is the right.
 
@@ -98,6 +100,19 @@ _KINDS = {
     "int": "whole number",
     "choice": "s",
     "curve": "s",
+    "prompts": "s",
+    "mask": "s",
+    "around": "s",
+}
+
+#: How parameters that aren't one number or word are written.
+_FORMS = {
+    "curve": "strength over time: seconds:strength pairs, as 0:0.2 1.5:0.8",
+    "prompts": "texts over time, each going over into the next: `0: light rain \\| 2.5: thunder`",
+    "mask": "strength over time and frequency: the path of a .png or .npy, or points "
+    "seconds:hz:strength, as 0:1000:0.2 2:1000:1",
+    "around": "a take that new ones are to be like: job:index, whose clip, edit and parameters "
+    "hold where nothing else is given; or its seed",
 }
 
 
@@ -152,12 +167,7 @@ def _key_rows() -> list[str]:
 
 
 def _parameter(key: Parameter) -> str:
-    doc = (
-        "strength over time: seconds:strength pairs, as 0:0.2 1.5:0.8"
-        if key.kind == "curve"
-        else key.doc
-    )
-    return doc + _range(key)
+    return _FORMS.get(key.kind, key.doc) + _range(key)
 
 
 def _range(of: Argument | Parameter) -> str:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from engine.errors import FaultError
 from server.app import App
 from server.config import Config, OneServer, make_private_folder, new_token, write_private
 from server.console import Console
+from server.executor import Executor
 from server.jobs import Jobs
 from server.messages import PROTOCOL_VERSION
+from server.ray_executor import RayExecutor, bridge_command
 from server.retention import Keep, sweep
 from server.spool_door import SpoolDoor
 from server.supervisor import LocalExecutor, worker_command
@@ -31,6 +35,10 @@ log = logging.getLogger("retake.server")
 MAX_SOCKET_PATH_BYTES = 103
 SWEEP_EVERY_S = 600.0
 SHOW_EVERY_S = 0.5
+#: The store's log is looked at so often, and written back after so many changes.
+TIDY_EVERY_S, TIDY_AFTER_COMMITS = 2.0, 200
+#: Files and sockets this process may have open; some systems begin with 256.
+OPEN_FILES = 4096
 
 
 def retake_version() -> str:
@@ -50,29 +58,51 @@ class Settings:
     tcp_port: int = 9141
     model: str = "pocket"
     device: str = "auto"
+    ranker: str = ""  # a LAION CLAP that judges takes, with the local executor
+    threads: int = 0  # of the CPU, with the local executor; 0: every core
+    is_compiled: bool = False  # whether torch.compile makes the UNet's kernels, likewise
     command: Sequence[str] = field(default=())  # starts the worker; the real one if empty
+    executor: str = "local"
+    address: str = "auto"  # of a Ray cluster
+    slots: int = 0  # of a Ray cluster; 0: as many as it has room for
     limits: Limits = field(default=Limits())
     keep: Keep = field(default=Keep())
     is_json_log: bool = False
+
+
+def make_executor(settings: Settings) -> Executor:
+    """The executor that settings ask for; it isn't started yet."""
+    model, device, spool = settings.model, settings.device, settings.folder / "spool"
+    if settings.executor == "ray":
+        command = bridge_command(model, device, settings.address, settings.slots)
+        return RayExecutor(settings.command or command, model, spool, settings.limits)
+    command = worker_command(model, device, settings.ranker, settings.threads, settings.is_compiled)
+    return LocalExecutor(settings.command or command, model, spool, settings.limits)
 
 
 class Server:
     """A server in one state folder, from open to close."""
 
     def __init__(self, settings: Settings) -> None:
-        folder = make_private_folder(settings.folder)
-        self._folder = folder
-        self._lock = OneServer(folder)
-        self._lock.take()
-        self._settings = settings
-        self._spool = make_private_folder(folder / "spool")
-        self._jobs = Jobs(folder / "jobs.sqlite")
+        self._folder, self._settings = settings.folder, settings
+        self._spool = settings.folder / "spool"
+        with _said_plainly(settings.folder):
+            make_private_folder(settings.folder)
+            self._lock = OneServer(settings.folder)
+            self._lock.take()
+        try:
+            with _said_plainly(settings.folder):
+                make_private_folder(self._spool)
+                self._jobs = Jobs(settings.folder / "jobs.sqlite")
+        except BaseException:
+            self._lock.free()
+            raise
         if self._jobs.moved_aside:
             log.error(
-                "jobs.sqlite was damaged; it is kept as %s, takes stay", self._jobs.moved_aside
+                "jobs.sqlite was damaged; it is kept as %s, %d jobs were saved, takes stay",
+                *(self._jobs.moved_aside, self._jobs.n_saved),
             )
-        command = settings.command or worker_command(settings.model, settings.device)
-        self._executor = LocalExecutor(command, settings.model, self._spool, settings.limits)
+        self._executor = make_executor(settings)
         self._token = new_token()
         self.app = App(
             self._jobs,
@@ -89,11 +119,13 @@ class Server:
         )
         self._files = SpoolDoor(self.app, self._spool)
         self._work: asyncio.Task[None] | None = None
-        self._sweep: asyncio.Task[None] | None = None
+        self._chores: list[asyncio.Task[None]] = []
 
     async def open(self) -> Config:
         """Start the worker, open the doors, write server.conf."""
         await self._executor.start()
+        await _load_audio()
+        await self.app.open()
         await self._udp.open(self._settings.udp_port)
         await self._tcp.open_tcp(self._settings.tcp_port)
         socket = await self._open_unix()
@@ -109,9 +141,10 @@ class Server:
             self._token,
         )
         write_private(self._folder / "server.conf", config.text())
-        self._work = asyncio.create_task(self.app.work())
+        self._work = asyncio.create_task(self.app.runner.work())
         await self._files.open()
-        self._sweep = asyncio.create_task(self._keep_sweeping())
+        chores = (self._keep_sweeping(), self._keep_tidying())
+        self._chores = [asyncio.create_task(chore) for chore in chores]
         log.info("listening on udp %d, tcp %d%s", config.udp, config.tcp, socket and f", {socket}")
         return config
 
@@ -125,7 +158,7 @@ class Server:
     async def _keep_sweeping(self) -> None:
         while True:
             try:
-                swept = sweep(self._spool, self._jobs, self._settings.keep)
+                swept = await sweep(self._spool, self._jobs, self._settings.keep)
             except (OSError, sqlite3.Error) as error:  # later, perhaps
                 log.warning("the spool can't be swept: %s", error)
             else:
@@ -134,8 +167,19 @@ class Server:
                     log.info("removed %d old files, %.1f MiB", swept.n_files, mib)
             await asyncio.sleep(SWEEP_EVERY_S)
 
+    async def _keep_tidying(self) -> None:
+        n_tidied = 0
+        while True:
+            await asyncio.sleep(TIDY_EVERY_S)
+            if self._jobs.n_commits - n_tidied >= TIDY_AFTER_COMMITS:
+                n_tidied = self._jobs.n_commits
+                try:
+                    await asyncio.to_thread(self._jobs.tidy)
+                except (OSError, sqlite3.Error) as error:
+                    log.warning("the store of jobs can't be tidied: %s", error)
+
     async def wait(self) -> None:
-        """Until the work ends: `app.stop()` was called and the running job is over."""
+        """Until the work ends: `app.runner.stop()` was called and the running job is over."""
         assert self._work
         await self._work
 
@@ -146,14 +190,16 @@ class Server:
         if self._work:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
-        if self._sweep:
-            self._sweep.cancel()
-            await asyncio.gather(self._sweep, return_exceptions=True)
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
         for door in (self._udp, self._tcp, self._unix, self._files):
             await door.close()
         with contextlib.suppress(OSError):
             (self._folder / "server.sock").unlink(missing_ok=True)
         await self._executor.stop()
+        self.app.runner.give_back()
+        await self.app.close()
         self._jobs.close()
         self._lock.free()
 
@@ -178,7 +224,7 @@ async def _serve(settings: Settings, console: Console) -> None:
 async def _show(app: App, console: Console) -> None:
     """Keep the status line true, where there is one."""
     while console.is_live:
-        console.show(app.summary())
+        console.show(app.runner.summary())
         await asyncio.sleep(SHOW_EVERY_S)
 
 
@@ -192,7 +238,7 @@ def _stop_on_signals(app: App, work: asyncio.Future[None]) -> None:
         n_asked += 1
         if n_asked == 1:
             log.info("stopping after the running job; once more to stop at once")
-            app.stop()
+            app.runner.stop()
         else:
             work.cancel()
 
@@ -205,6 +251,43 @@ def _stop_on_signals(app: App, work: asyncio.Future[None]) -> None:
 
 def serve(settings: Settings) -> None:
     """Run a server in this process until it is stopped."""
+    _allow_open_files()
     console = Console(is_json=settings.is_json_log)
     logging.basicConfig(level=logging.INFO, handlers=[console])
     asyncio.run(_serve(settings, console))
+
+
+def _allow_open_files() -> None:
+    """Ask the system for as many open files as all connections need."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+async def _load_audio() -> None:
+    """Load what reads and writes audio now: the first upload needn't wait half a second for it."""
+    for name in ("scipy.io.wavfile", "soundfile"):
+        await asyncio.to_thread(importlib.import_module, name)
+
+
+@contextlib.contextmanager
+def _said_plainly(folder: Path) -> Iterator[None]:
+    """What keeps a server from starting in a folder, in a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise FaultError(
+            "internal", f"{error.filename or folder} can't be used: {error.strerror or error}"
+        ) from error
+    except sqlite3.Error as error:
+        raise FaultError(
+            "internal",
+            f"the store of jobs {folder / 'jobs.sqlite'} can't be used: {error}; "
+            "end the program that holds it, or make room, and start again",
+        ) from error

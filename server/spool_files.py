@@ -10,7 +10,8 @@ import stat
 from pathlib import Path
 
 from engine.errors import FaultError, RequestError
-from server.spool import MAX_REQUEST_BYTES, take_job
+from server.messages import MAX_TAKES
+from server.spool import MAX_REQUEST_BYTES, take_job, take_path
 
 #: O_NONBLOCK: a pipe that somebody put there must not hold the server up.
 _SUSPICIOUS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -19,7 +20,17 @@ MIB = 2**20
 
 def take_paths(spool: Path, job: str) -> list[Path]:
     """The takes that lie there under a job's name, whoever made them."""
-    return sorted(path for path in spool.glob(f"{job}.*.wav") if take_job(path.name) == job)
+    # Not by listing: a spool may hold 100,000 files. Not as Paths: they keep every name they see.
+    paths = [os.fspath(take_path(spool, job, 1))]
+    stem = paths[0].removesuffix("1.wav")
+    paths += [f"{stem}{index}.wav" for index in range(2, MAX_TAKES + 1)]
+    return [Path(path) for path in paths if os.path.lexists(path)]
+
+
+def names_with_takes(spool: Path) -> set[str]:
+    """Every job that has takes there."""
+    with os.scandir(spool) as entries:
+        return {take_job(entry.name) for entry in entries} - {""}
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -90,7 +101,12 @@ def remove(path: Path) -> bool:
 
 
 def check_room(folder: Path, wanted_bytes: int, spare_bytes: int) -> None:
-    """A FaultError (`out-of-disk`) unless so much fits and so much stays free after it."""
+    """A FaultError unless so much fits (`out-of-disk`) and so much stays free after it.
+
+    `internal` where the folder can't be written at all.
+    """
+    if not os.access(folder, os.W_OK):
+        raise FaultError("internal", f"{folder} can't be written; mount it or change its mode")
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < wanted_bytes + spare_bytes:
         raise FaultError(

@@ -9,17 +9,32 @@ from typing import Any
 
 from engine.edits import EDITS, PARAMETERS, Edit, Hole, Parameter, make_edit
 from engine.errors import RequestError
+from presets import TAILS, Finish, Shelf, check_edit
 from server.messages import PRIORITIES, Argument, check, shorten
 from server.osc import Value
 
 MAX_FRAMES = 2**62
+MAX_PATH_CHARACTERS = 4096
+#: Of a request's canonical text: far more holes than any clip has room for.
+MAX_CHARACTERS = 2**20
 
 #: The keys of submit that are the server's own; all others are the edits' parameters.
 OWN_KEYS = {
     key.name: key
     for key in (
         Argument("edit", "text", "which edit; or give `preset`", choices=tuple(EDITS)),
-        Argument("preset", "text", "a preset's name; it fills what is not given"),
+        Argument(
+            "preset",
+            "text",
+            "a preset's name; it fills what is not given, and `prompt` stands in its text",
+        ),
+        Argument(
+            "tail",
+            "text",
+            "what a preset's effects ring past the end: fades inside the region, or makes the take "
+            "longer; as the preset says if not given",
+            choices=TAILS,
+        ),
         Argument("path", "text", "the clip: an absolute path on the server's machine"),
         Argument("upload", "name", "the clip: audio handed over by put; instead of `path`"),
         Argument(
@@ -60,6 +75,8 @@ class Submission:
         Empty for the server's own.
     priority : str
         "back" or "front".
+    finish : Finish or None
+        What a preset does to the takes.
     """
 
     edit: Edit
@@ -69,10 +86,12 @@ class Submission:
     frames: int | None = None
     model: str = ""
     priority: str = "back"
+    finish: Finish | None = None
 
     def to_json(self) -> str:
         """The canonical text: equal for equal requests, however they were spelled."""
         kept = {name: value for name, value in vars(self).items() if name != "edit"}
+        kept["finish"] = self.finish.to_values() if self.finish else None
         content = {**kept, "edit": self.edit.name, "values": asdict(self.edit)}
         return json.dumps(content, sort_keys=True, ensure_ascii=False)
 
@@ -83,6 +102,8 @@ class Submission:
         values = content.pop("values")
         if "holes" in values:
             values["holes"] = tuple(Hole(**hole) for hole in values["holes"])
+        finish = content.pop("finish", None)
+        content["finish"] = Finish.from_values(finish) if finish else None
         return cls(edit=make_edit(content.pop("edit"), values), **content)
 
 
@@ -95,17 +116,12 @@ def parse_pairs(pairs: tuple[Value, ...]) -> Submission:
         `bad-request` for a missing value or a key that isn't text, `unknown-key`, `unknown-edit`,
         `unknown-preset`, `bad-value`, `too-long`.
     """
-    own, values = _sort_pairs(pairs)
-    if "preset" in own:
-        raise RequestError(
-            "unknown-preset", f"no preset is called {shorten(own['preset'])}; there are none yet"
-        )
-    if "edit" not in own:
-        raise RequestError("bad-request", f"submit names no edit; there are: {', '.join(EDITS)}")
-    edit = make_edit(str(own["edit"]), values)
-    _check_clip(edit, own)
+    own, values = sort_pairs(pairs)
+    edit, finish = _edit_of(own, values)
+    check_clip(edit, own)
     return Submission(
         edit=edit,
+        finish=finish,
         path=own.get("path", ""),
         upload=own.get("upload", ""),
         start_frames=own.get("start", 0),
@@ -115,7 +131,24 @@ def parse_pairs(pairs: tuple[Value, ...]) -> Submission:
     )
 
 
-def _sort_pairs(pairs: tuple[Value, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _edit_of(own: dict[str, Any], values: dict[str, Any]) -> tuple[Edit, Finish | None]:
+    """The edit that is asked for, and what its preset does to the takes."""
+    if "preset" in own:
+        preset = Shelf().get(own["preset"])
+        check_edit(preset, own.get("edit", preset.edit))
+        return preset.make_edit(values, own.get("frames")), preset.finish_with(own.get("tail"))
+    if "tail" in own:
+        raise RequestError("unknown-key", "tail goes with a preset, and none is given")
+    if "edit" not in own:
+        raise RequestError(
+            "bad-request",
+            f"submit names neither edit nor preset; edits are: {', '.join(EDITS)}",
+        )
+    return make_edit(str(own["edit"]), values), None
+
+
+def sort_pairs(pairs: tuple[Value, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Submit's pairs as (the server's own keys, the edit's parameters)."""
     if len(pairs) % 2:
         raise RequestError("bad-request", f"submit's last key {shorten(pairs[-1])} has no value")
     own: dict[str, Any] = {}
@@ -147,7 +180,12 @@ def _check_own(key: Argument, value: Value) -> Value:
     return check(key, value)
 
 
-def _check_clip(edit: Edit, own: dict[str, Any]) -> None:
+def check_clip(edit: Edit, own: dict[str, Any]) -> None:
+    """RequestError unless the clip, and the mask if it is a file, are named as they must be."""
+    mask = getattr(edit, "mask", "")
+    _check_lengths(path=own.get("path"), mask=mask, model=own.get("model"))
+    if mask and isinstance(mask, str) and not os.path.isabs(mask):
+        raise RequestError("bad-value", f"mask is {shorten(mask)}; its path must be absolute")
     given = [key for key in ("path", "upload") if own.get(key)]
     if edit.name == "generate":
         stray = [key for key in ("path", "upload", "start", "frames") if key in own]
@@ -158,6 +196,14 @@ def _check_clip(edit: Edit, own: dict[str, Any]) -> None:
         raise RequestError("bad-request", f"{edit.name} needs path or upload; {found} is given")
     if own.get("path") and not os.path.isabs(own["path"]):
         raise RequestError("bad-value", f"path is {shorten(own['path'])}; it must be absolute")
+
+
+def _check_lengths(**paths: Any) -> None:
+    for key, path in paths.items():
+        if isinstance(path, str) and len(path) > MAX_PATH_CHARACTERS:
+            raise RequestError(
+                "too-long", f"{key} has {len(path)} characters; at most {MAX_PATH_CHARACTERS}"
+            )
 
 
 def parse_parameter(parameter: Parameter, value: Value) -> Any:

@@ -5,13 +5,18 @@ Only progress counts, never how long a job takes: a slow machine is not an error
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 GIB = 2**30
+#: Until its first sign of life a process has at least so long, whatever the limits: it is being
+#: started, perhaps from a cold disk on a machine that is busy.
+STARTING_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Watchdog:
 
     def note_progress(self, fraction: float, stage: str) -> None:
         """The job said where it is; the same again is no progress."""
-        self._beat_s = self._clock()
+        self._beat_s, self._is_alive = self._clock(), True
         if (fraction, stage) != self._progress:
             self._progress, self._progress_s = (fraction, stage), self._beat_s
 
@@ -79,6 +84,8 @@ class Watchdog:
         now_s, limits = self._clock(), self._limits
         if 0 < limits.memory_bytes < self._memory_bytes:
             return Verdict("fail", "out-of-memory", self._fat())
+        if not self._is_alive and now_s - self._beat_s < STARTING_S:
+            return None
         if 0 < limits.stall_s < now_s - self._progress_s:
             where = f" in stage {self._progress[1]!r}" if self._progress else ""
             return Verdict("lost", "worker-died", f"no progress for {limits.stall_s:g} s{where}")
@@ -103,12 +110,32 @@ def machine_memory_bytes() -> int:
 
 
 def own_memory_bytes() -> int:
-    """This process's resident memory (on macOS the most it ever was); 0 where it can't be told."""
+    """This process's resident memory (on macOS the most it ever was); 0 where it can't be told.
+
+    On Linux with that of its children: a preset's plug-in runs in one.
+    """
     if sys.platform == "win32":
         return 0
     if sys.platform == "darwin":
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return sum(map(_resident_bytes, ("self", *_children())))
+
+
+def _children() -> list[str]:
+    """Process ids; a thread that ends meanwhile, and a kernel without the list, have none."""
+    found: list[str] = []
+    for thread in os.listdir("/proc/self/task"):
+        with contextlib.suppress(OSError):
+            found += Path(f"/proc/self/task/{thread}/children").read_text("ascii").split()
+    return found
+
+
+def _resident_bytes(process: str) -> int:
+    """0 of a process that has ended meanwhile."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text("ascii").split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -17,50 +17,33 @@ Out::
 from __future__ import annotations
 
 import argparse
-import errno
+import contextlib
+import ctypes
 import json
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from queue import Queue
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
-import numpy as np
-
-from engine.edits import Edit, Vary
-from engine.errors import Cancelled, FaultError, RequestError, RetakeError
-from engine.progress import Listener, Progress
-from engine.region import Region, Take, read, write
-from server.spool import take_path
-from server.spool_files import check_room
+from engine.errors import Cancelled
+from engine.progress import Progress
+from engine.quick_imports import import_networks
+from engine.region import read
+from presets.finishing import finished_takes
+from server.owner import EngineLike, Load, Owner, as_retake_error, load_on
 from server.submission import Submission
+from server.takes_out import keep_takes
 from server.watchdog import own_memory_bytes
 
-log = logging.getLogger("retake.worker")
-
 BEAT_S = 1.0
-WARM_RATE, WARM_FRAMES = 44100, 22050
-
-_DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-
-
-class EngineLike(Protocol):
-    """What the worker needs of an Engine."""
-
-    name: str
-    device: Any
-
-    def takes(
-        self, region: Region | None, edit: Edit, progress: Listener | None = None
-    ) -> list[Take]:
-        """The takes of an edit, best first."""
-
-
-Load = Callable[[str], EngineLike]
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+NICENESS = 5
+#: Of what is said about a job that failed; a path in it may be as long as the caller likes.
+MAX_MESSAGE_CHARACTERS = 2000
 
 
 class Worker:
@@ -81,10 +64,8 @@ class Worker:
     def __init__(
         self, load: Load, model: str, source: IO[str], sink: IO[str], is_warming: bool = True
     ) -> None:
-        self._load, self._model, self._is_warming = load, model, is_warming
+        self._owner = Owner(load, model, is_warming)
         self._source, self._sink = source, sink
-        self._engine: EngineLike | None = None
-        self._loaded = ""
         self._orders: Queue[dict[str, Any] | None] = Queue()
         self._cancelled: set[str] = set()
         self._sink_lock = threading.Lock()
@@ -94,7 +75,7 @@ class Worker:
         """Warm up, then work until the lines end."""
         threading.Thread(target=self._listen, daemon=True).start()
         threading.Thread(target=self._beat, daemon=True).start()
-        self._warm_up()
+        self._say("ready", **self._owner.warm_up(self._give_way))
         while (order := self._orders.get()) is not None:
             self._run(order)
         self._is_over.set()
@@ -123,39 +104,9 @@ class Worker:
             self._sink.write(json.dumps({"event": event, **facts}) + "\n")
             self._sink.flush()
 
-    def _warm_up(self) -> None:
-        try:
-            engine = self._engine_for("")
-        except Exception as error:
-            known = _as_retake_error(error)
-            self._say(
-                "ready", model=self._model, device="none", code=known.code, message=known.message
-            )
-        else:
-            if self._is_warming:
-                self._edit_once(engine)
-            self._say("ready", model=engine.name, device=str(engine.device))
-
-    def _edit_once(self, engine: EngineLike) -> None:
-        """A small edit nobody asked for: kernels are chosen and memory laid out now, not then."""
-        noise = np.random.default_rng(0).standard_normal((WARM_FRAMES, 1)).astype(np.float32)
-        try:
-            engine.takes(Region(0.1 * noise, WARM_RATE), Vary(steps=1), self._give_way)
-        except Cancelled:
-            log.info("a job came before the engine was warm")
-        except Exception as error:  # the first job will tell; it may be of another kind
-            log.warning("the engine doesn't get warm", exc_info=error)
-
     def _give_way(self, point: Progress) -> None:
         if not self._orders.empty():
             raise Cancelled("warming up")
-
-    def _engine_for(self, model: str) -> EngineLike:
-        wanted = model or self._model
-        if self._engine is None or self._loaded != wanted:
-            self._engine = None  # the old one's memory goes first
-            self._engine, self._loaded = self._load(wanted), wanted
-        return self._engine
 
     def _run(self, order: dict[str, Any]) -> None:
         job = order["job"]
@@ -164,8 +115,7 @@ class Worker:
         except Cancelled:
             self._say("stop", job=job)
         except Exception as error:
-            known = _as_retake_error(error)
-            self._say("fail", job=job, code=known.code, message=known.message)
+            self._say("fail", job=job, **failure(error))
         else:
             self._say("finish", job=job, takes=takes)
         self._cancelled.discard(job)
@@ -174,61 +124,75 @@ class Worker:
         job = order["job"]
         submission = Submission.from_json(order["submission"])
         self._tell(job, 0.0, "loading")
-        engine = self._engine_for(submission.model)
+        engine = self._owner.engine_for(submission.model)
         self._tell(job, 0.0, "reading")
         region = None
         if order["path"]:
             region = read(order["path"], submission.start_frames, submission.frames)
-        takes = engine.takes(
-            region, submission.edit, lambda p: self._tell(job, p.fraction, p.stage)
+        takes = finished_takes(
+            engine,
+            region,
+            submission.edit,
+            submission.finish,
+            lambda p: self._tell(job, p.fraction, p.stage),
         )
         self._tell(job, 1.0, "writing")
-        n_bytes = sum(take.samples.nbytes for take in takes)
-        check_room(Path(order["spool"]), n_bytes, order.get("spare_bytes", 0))
-        return [
-            self._keep(Path(order["spool"]), job, i, take) for i, take in enumerate(takes, start=1)
-        ]
+        return keep_takes(Path(order["spool"]), job, takes, order.get("spare_bytes", 0))
 
     def _tell(self, job: str, fraction: float, stage: str) -> None:
         if self._cancelled & {job, "*"}:
             raise Cancelled(job)
         self._say("progress", job=job, fraction=float(fraction), stage=str(stage))
 
-    def _keep(self, spool: Path, job: str, index: int, take: Take) -> dict[str, Any]:
-        path = take_path(spool, job, index)
-        # The server lets no job in whose takes lie there already: what could is our own, from an
-        # attempt the worker died in.
-        write(path, take.samples, take.rate, overwrite=True)
-        n_frames, n_channels = take.samples.shape
-        sizes = {"frames": n_frames, "rate": take.rate, "channels": n_channels}
-        return {"index": index, "path": str(path), **sizes, "seed": take.seed, "score": take.score}
 
-
-def _as_retake_error(error: Exception) -> RetakeError:
-    """The error with its code; what nobody foresaw is logged and called internal."""
-    if isinstance(error, RetakeError):
-        return error
-    text = " ".join(str(error).split())[:300]
-    if (
-        isinstance(error, MemoryError)
-        or "out of memory" in text.lower()
-        or "can't allocate" in text
-    ):
-        return FaultError("out-of-memory", f"memory ran out: {text or 'no more to be had'}")
-    if isinstance(error, OSError) and error.errno in _DISK_FULL:
-        return FaultError("out-of-disk", f"the disk is full: {text}")
-    if isinstance(error, FileNotFoundError):
-        return RequestError("no-such-file", text)
-    log.error("a job failed", exc_info=error)
-    return FaultError("internal", f"{type(error).__name__}: {text or 'no message'}")
+def failure(error: Exception) -> dict[str, str]:
+    """An error's code and message, as the lines carry them."""
+    known = as_retake_error(error)
+    return {"code": known.code, "message": known.message[:MAX_MESSAGE_CHARACTERS]}
 
 
 def run(load: Load, model: str, is_warming: bool = True) -> None:
     """Serve this process's own stdin and stdout with an engine loader."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to answer
+    _end_with_the_server()
+    _let_others_go_first()
+    source, sink = own_lines()
+    try:
+        Worker(load, model, source, sink, is_warming).serve()
+    except BrokenPipeError:  # the server is gone: nobody is left to tell
+        os._exit(1)
+
+
+def _end_with_the_server() -> None:
+    """On Linux, be killed when the server is: the next one runs the same job again, and at once.
+
+    Elsewhere the step after the lines' end is the last.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _let_others_go_first() -> None:
+    """A lower priority than a host's audio and the server's answers; see executor_process.py for
+    Windows.
+
+    On Linux each thread has its own, and libraries have started some already.
+    """
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError):
+        niceness = min(os.getpriority(os.PRIO_PROCESS, 0) + NICENESS, 19)
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
+        for task in Path("/proc/self/task").glob("*"):
+            os.setpriority(os.PRIO_PROCESS, int(task.name), niceness)
+
+
+def own_lines() -> tuple[IO[str], IO[str]]:
+    """This process's stdin and stdout for the server's lines; Ctrl-C is the server's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     sink = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print must not fall among the lines
-    Worker(load, model, sys.stdin, sink, is_warming).serve()
+    return sys.stdin, sink
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -236,16 +200,21 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="retake-worker")
     parser.add_argument("--model", default="pocket")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--ranker")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--compile", action="store_true")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    load = load_on(options.device, options.ranker, options.threads, options.compile)
+    run(_quickly(load), options.model)
 
-    def load(model: str) -> EngineLike:
-        from engine import Engine
 
-        engine: EngineLike = Engine.load(model, device=options.device)
-        return engine
+def _quickly(load: Load) -> Load:
+    def load_quickly(model: str) -> EngineLike:
+        import_networks()
+        return load(model)
 
-    run(load, options.model)
+    return load_quickly
 
 
 if __name__ == "__main__":
