@@ -1,4 +1,4 @@
-"""A small synchronous client of a Retake server: standard library and python-osc only.
+"""A small synchronous client of a Retake server: standard library only.
 
 >>> client = Client.connect()
 >>> job = client.submit(edit="transfer", path="/clips/door.wav", prompt="a creaking gate")
@@ -10,6 +10,7 @@ request may be sent twice without harm, so a lost datagram costs a moment and no
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import uuid
@@ -20,24 +21,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pythonosc.osc_message import OscMessage
-from pythonosc.osc_message_builder import OscMessageBuilder
-
 from daw_bridge.wire import (
     ServerError,
     ServerNotRunning,
     StreamDoor,
     UdpDoor,
+    pack,
     read_conf,
+    serve_command,
     state_folder,
+    unpack,
 )
 
 PROTOCOL_VERSION = 1
 RESEND_S = 0.5
 ANSWER_S = 5.0
 AUDIO_S = 60.0
+#: A job stops at its next step; on a slow machine that one, or a model that loads, may take long.
+CANCEL_S = 120.0
 #: Silence after which a job is asked about again; a running one is heard four times a second.
 QUIET_S = 2.0
+#: … and after which, with nothing said to that either, the server is given up.
+GONE_S = 30.0
 KEPT_EVENTS = 1000
 LAST_EVENTS = ("/retake/done", "/retake/fail", "/retake/cancelled")
 JOB_EVENTS = ("/retake/started", "/retake/progress", "/retake/take", *LAST_EVENTS)
@@ -104,6 +109,7 @@ class Client:
         self._stream: StreamDoor | None = None if door == "udp" else _as_stream(self._control)
         self._inbox: dict[str, deque[Event]] = {}
         self._submitted: dict[str, bytes] = {}
+        self._is_watching = False
 
     @classmethod
     def connect(
@@ -131,7 +137,7 @@ class Client:
         except OSError as error:  # TimeoutError among them
             raise ServerNotRunning(
                 f"{folder / 'server.conf'} names a server (pid {conf.get('pid')}) that doesn't "
-                f"answer: {error}; start one with: retake serve"
+                f"answer: {error}; start one with: {serve_command()}"
             ) from None
         return client
 
@@ -148,6 +154,9 @@ class Client:
 
     def close(self) -> None:
         """Hang up. Jobs go on."""
+        if self._is_watching and self._control.resends:  # nobody sees that a datagram's sender left
+            with contextlib.suppress(OSError):
+                self._control.send(self._pack("/retake/watch", 0))
         self._control.close()
         if self._stream:
             self._stream.close()
@@ -190,25 +199,32 @@ class Client:
         """What is said about a job, until it has ended; of another client's, from now on.
 
         Blocks between events.
+
+        Raises
+        ------
+        ServerNotRunning
+            The server is gone, or another one by now.
         """
         inbox = self._box(job)
         if job not in self._submitted:
             self.watch()
             self._ask_again(job)
-        heard_s = time.monotonic()
+        heard_s = asked_s = time.monotonic()
         while True:
             while inbox:
                 event = inbox.popleft()
                 yield event
                 if f"/retake/{event.name}" in LAST_EVENTS:
                     return
+                heard_s = asked_s = time.monotonic()  # however long that was looked at
             message = self._receive(QUIET_S)
             if message:
                 self._sort(*message)
-            if inbox:
-                heard_s = time.monotonic()
-            elif time.monotonic() - heard_s > QUIET_S:
-                heard_s = time.monotonic()
+            now_s = time.monotonic()
+            if not inbox and now_s - heard_s > GONE_S:
+                raise ServerNotRunning(f"the server said nothing for {GONE_S:g} s; connect again")
+            if not inbox and now_s - asked_s > QUIET_S:
+                asked_s = now_s
                 self._ask_again(job)
 
     def all_events(self) -> Iterator[tuple[str, Event]]:
@@ -258,7 +274,7 @@ class Client:
     def cancel(self, job: str) -> str:
         """Stop a job; how it ended: "cancelled", or "done" or "fail" where it was faster."""
         request = self._pack("/retake/cancel", job)
-        address, values = self._ask(request, *LAST_EVENTS, subject=job)
+        address, values = self._ask(request, *LAST_EVENTS, subject=job, timeout_s=CANCEL_S)
         self._box(job).append(_event(address, values))
         return address.rsplit("/", 1)[1]
 
@@ -274,7 +290,7 @@ class Client:
             self._control.send(self._pack("/retake/list", kind))
             while message := self._receive(ANSWER_S):
                 address, values = message
-                _raise_error(address, values, kind)
+                _raise_error(address, values, "/retake/list", kind)
                 if address == "/retake/item" and values[0] == kind:
                     entries.append(values[1:])
                 elif address == "/retake/end" and values[0] == kind:
@@ -287,6 +303,7 @@ class Client:
 
     def watch(self, on: bool = True) -> None:
         """Hear every job's events, or no longer."""
+        self._is_watching = on
         self._ask(self._pack("/retake/watch", int(on)), "/retake/watch")
 
     def put(self, audio: bytes, rate: int, channels: int, upload: str | None = None) -> str:
@@ -311,12 +328,7 @@ class Client:
         return self._stream
 
     def _pack(self, address: str, *values: Any) -> bytes:
-        builder = OscMessageBuilder(address)
-        for given in (self._conf["token"], *values):
-            value = os.fspath(given) if isinstance(given, os.PathLike) else given
-            kind = _tag(value)
-            builder.add_arg(int(value) if kind == "h" else value, kind)
-        return builder.build().dgram
+        return pack(address, self._conf["token"], *values)
 
     def _ask(
         self,
@@ -329,6 +341,10 @@ class Client:
         """Send a request until one of its answers comes; other messages go where they belong."""
         door = over or self._control
         deadline = time.monotonic() + timeout_s
+        asked = request[: request.index(0)].decode()
+        if door.resends:  # what was asked twice may have been answered twice
+            while (late := self._receive(0.0, door)) is not None:
+                self._sort(*late)
         while time.monotonic() < deadline:
             door.send(request)
             resend_at = min(time.monotonic() + RESEND_S, deadline) if door.resends else deadline
@@ -337,7 +353,7 @@ class Client:
                 if message is None:
                     continue
                 address, values = message
-                _raise_error(address, values, subject)
+                _raise_error(address, values, asked, subject)
                 if address in answers and (not subject or values[0] == subject):
                     return message
                 self._sort(address, values)
@@ -347,10 +363,7 @@ class Client:
         self, timeout_s: float, door: UdpDoor | StreamDoor | None = None
     ) -> Message | None:
         packet = (door or self._control).receive(timeout_s)
-        if packet is None:
-            return None
-        message = OscMessage(packet)
-        return message.address, tuple(message.params)
+        return None if packet is None else unpack(packet)
 
     def _sort(self, address: str, values: tuple[Any, ...]) -> None:
         """Lay an event into its job's inbox; late answers to nobody are dropped."""
@@ -379,17 +392,13 @@ def _as_stream(door: UdpDoor | StreamDoor) -> StreamDoor:
     return door
 
 
-def _tag(value: Any) -> str:
-    """The type tag a value travels with: whole numbers as int64, others as doubles."""
-    if isinstance(value, (bool, int)):
-        return "h"
-    return {float: "d", str: "s", bytes: "b"}[type(value)]
-
-
 def _event(address: str, values: tuple[Any, ...]) -> Event:
     return Event(address.rsplit("/", 1)[1], values[1:])
 
 
-def _raise_error(address: str, values: tuple[Any, ...], subject: str) -> None:
-    if address == "/retake/error" and (not subject or values[3] in (subject, "")):
+def _raise_error(address: str, values: tuple[Any, ...], asked: str, subject: str) -> None:
+    """A ServerError where one is said of what was asked."""
+    # The server says the first characters of a long address, and none where it could read none.
+    is_error = address == "/retake/error" and asked.startswith(values[0])
+    if is_error and (not subject or values[3] in (subject, "")):
         raise ServerError(values[1], values[2])

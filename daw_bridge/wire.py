@@ -8,9 +8,16 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from daw_bridge.ableton.Retake import osc
 
 MAX_DATAGRAM_BYTES = 65_507
 SEND_S = 60.0
+#: From this length on a packet isn't copied to have its size put before it.
+LONG_BYTES = 2**16
+READ_BYTES = 2**18
+MAX_FRAME_BYTES = 2**28
 
 
 class ServerNotRunning(ConnectionError):  # noqa: N818 (a state of the world, named as one)
@@ -39,6 +46,14 @@ def state_folder(
     return Path(env.get("XDG_STATE_HOME") or home / ".local" / "state") / "retake"
 
 
+def serve_command() -> str:
+    """What starts a server: the `retake` beside this Python, which may not be on the PATH."""
+    beside = os.path.join(os.path.dirname(sys.executable), "retake")
+    if not any(map(os.path.isfile, (beside, f"{beside}.exe"))):
+        return "retake serve"
+    return f'"{beside}" serve' if " " in beside else f"{beside} serve"
+
+
 def read_conf(folder: Path) -> dict[str, str]:
     """What server.conf says, or ServerNotRunning where there is none."""
     path = folder / "server.conf"
@@ -46,9 +61,33 @@ def read_conf(folder: Path) -> dict[str, str]:
         text = path.read_text(encoding="utf-8")
     except OSError:
         raise ServerNotRunning(
-            f"no server runs: there is no {path}; start one with: retake serve"
+            f"no server runs: there is no {path}; start one with: {serve_command()}"
         ) from None
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def pack(address: str, *values: Any) -> bytes:
+    """A packet; whole numbers travel as int64, others as doubles, so that nothing is lost.
+
+    ServerError (`bad-value`) for None and for text that OSC can't hold: NUL, and what a file's name
+    has that is no UTF-8.
+    """
+    plain = [os.fspath(v) if isinstance(v, os.PathLike) else v for v in values]
+    for value in plain:
+        if value is None or (isinstance(value, str) and not _is_text(value)):
+            raise ServerError(
+                "bad-value", f"{value!r} can't be sent: it is no Unicode text without NUL"
+            )
+    return osc.encode(address, *plain)
+
+
+def _is_text(value: str) -> bool:
+    return "\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
+
+
+def unpack(packet: bytes) -> tuple[str, tuple[Any, ...]]:
+    """Address and arguments of the server's packet; it sends no bundles."""
+    return osc.decode(packet)[0]
 
 
 class UdpDoor:
@@ -67,14 +106,16 @@ class UdpDoor:
         self._socket.send(packet)
 
     def receive(self, timeout_s: float) -> bytes | None:
-        """A packet, or None when none came in time."""
-        self._socket.settimeout(max(timeout_s, 0.001))
+        """A packet, or None when none came in time; with 0 one that is there already."""
+        self._socket.settimeout(max(timeout_s, 0.0))
         try:
             return self._socket.recv(MAX_DATAGRAM_BYTES)
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             return None
         except ConnectionError:
-            raise ServerNotRunning("the server is gone; start one with: retake serve") from None
+            raise ServerNotRunning(
+                f"the server is gone; start one with: {serve_command()}"
+            ) from None
 
     def close(self) -> None:
         self._socket.close()
@@ -86,6 +127,8 @@ class StreamDoor:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._buffer = bytearray()
+        self._long: bytearray | None = None  # a packet of which the first bytes have come
+        self._n_long = 0
         self.resends = False
 
     @classmethod
@@ -103,31 +146,68 @@ class StreamDoor:
         return cls(sock)
 
     def send(self, packet: bytes) -> None:
+        if len(packet) > MAX_FRAME_BYTES:
+            raise ServerError(
+                "too-long", f"{len(packet)} bytes don't fit a frame; give the file's path instead"
+            )
         self._socket.settimeout(SEND_S)
         try:
-            self._socket.sendall(len(packet).to_bytes(4, "big") + packet)
+            size = len(packet).to_bytes(4, "big")
+            if len(packet) < LONG_BYTES or not hasattr(self._socket, "sendmsg"):  # Windows
+                self._socket.sendall(size + packet)
+            else:
+                n_sent = self._socket.sendmsg((size, packet))
+                self._socket.sendall(size[n_sent:])
+                self._socket.sendall(memoryview(packet)[max(n_sent - len(size), 0) :])
         except ConnectionError:
             raise ServerNotRunning("the server closed the connection") from None
 
     def receive(self, timeout_s: float) -> bytes | None:
-        """A packet, or None when none came in time."""
+        """A packet, or None when none came in time; what came of it is kept for the next call."""
         deadline = time.monotonic() + timeout_s
-        while True:
-            size = int.from_bytes(self._buffer[:4], "big")
-            if len(self._buffer) >= 4 + size and len(self._buffer) >= 4:
-                packet = bytes(memoryview(self._buffer)[4 : 4 + size])
-                del self._buffer[: 4 + size]
-                return packet
+        while (packet := self._cut()) is None:
             self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
             try:
-                data = self._socket.recv(2**20)
+                n_new = self._read()
             except TimeoutError:
                 return None
             except ConnectionError:
-                data = b""
-            if not data:
+                n_new = 0
+            if not n_new:
                 raise ServerNotRunning("the server closed the connection")
+        return packet
+
+    def _read(self) -> int:
+        """Take what is there; how many bytes that were."""
+        if self._long is None:
+            data = self._socket.recv(READ_BYTES)
             self._buffer += data
+            return len(data)
+        n_new = self._socket.recv_into(memoryview(self._long)[self._n_long :])
+        self._n_long += n_new
+        return n_new
+
+    def _cut(self) -> bytes | None:
+        """The first packet, once all of it is there."""
+        if self._long is not None:
+            if self._n_long < len(self._long):
+                return None
+            packet, self._long = bytes(self._long), None
+            return packet
+        if len(self._buffer) < 4:
+            return None
+        size = int.from_bytes(self._buffer[:4], "big")
+        if size > MAX_FRAME_BYTES:
+            raise ServerNotRunning("what answers is no Retake server; start one anew")
+        if len(self._buffer) >= 4 + size:
+            packet = bytes(memoryview(self._buffer)[4 : 4 + size])
+            del self._buffer[: 4 + size]
+            return packet
+        if size > LONG_BYTES:  # the rest of it is read to where it belongs
+            self._long, self._n_long = bytearray(size), len(self._buffer) - 4
+            self._long[: self._n_long] = self._buffer[4:]
+            self._buffer.clear()
+        return None
 
     def close(self) -> None:
         self._socket.close()

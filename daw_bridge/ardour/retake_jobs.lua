@@ -1,0 +1,25 @@
+ardour {
+	["type"]    = "EditorAction",
+	name        = "Retake: jobs…",
+	license     = "Apache-2.0",
+	author      = "Retake",
+	description = [[How far the takes of this session are; cancel what is no longer wanted.]]
+}
+
+function factory ()
+	local tool
+	return function ()
+		-- What Ardour keeps in a slot only leads to the installed files, which may be renewed.
+		if not tool then
+			local folder = ARDOUR.LuaAPI.build_filename (ARDOUR.user_config_directory (-1), "scripts")
+			local chunk, why = loadfile (ARDOUR.LuaAPI.build_filename (folder, "retake_takes.luai"))
+			if not chunk then
+				LuaDialog.Message ("Retake", "Run: retake install ardour\n(" .. why .. ")",
+					LuaDialog.MessageType.Error, LuaDialog.ButtonType.Close):run ()
+				return
+			end
+			tool = chunk (folder)
+		end
+		tool.show_jobs ()
+	end
+end

@@ -1,0 +1,6 @@
+-- @description Retake: repeat last with new seed
+local _, script = reaper.get_action_context()
+local folder = script:match("^(.*[/\\])")
+package.path = folder .. "?.lua;" .. package.path
+
+require("retake.actions").again(folder)
