@@ -19,7 +19,7 @@ EXAMPLES = {
     "transfer": "transfer coffee_shop.flac --start 1 --end 4 --splice --strength 0.7",
     "inpaint": "inpaint wolves.flac --hole 3.0:3.8",
     "bandwidth": "bandwidth geyser_4k.flac",
-    "continue": "continue stream.flac --seconds 2",
+    "continue": "continue stream.flac --end 3.2 --seconds 2",
     "generate": "generate --seconds 4",
 }
 PROMPTS = {"transfer": "heavy rain falling", "generate": "a police siren"}

@@ -1,0 +1,1 @@
+"""How good a checkpoint is, on recordings it has not seen, by a judge it doesn't know."""

@@ -1,0 +1,72 @@
+"""What strength does to a clip: nearer to the text, further from the source; and the seed case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import signal
+from tqdm import tqdm
+
+from benchmarks.quality.hearing import Judge, Recording, Wave, fresh
+from benchmarks.quality.prompts import PROMPTS, TRANSFER_TEXTS
+from engine import Engine, Region, Transfer
+from engine.training.corpus import RATE
+
+STRENGTHS = (0.2, 0.4, 0.6, 0.8)
+LONGEST_S, SHORTEST_S = 2.0, 1.0
+SEED_TEXT = "an angry man shouting with sirens buzzing in the background"
+SEED_STRENGTHS = (0.3, 0.4, 0.5, 0.7)
+
+
+def sources(recordings: list[Recording], n: int) -> list[Wave]:
+    """`n` varied recordings, spread over the names, none shorter than a second."""
+    long_enough = [
+        r.wave[: round(LONGEST_S * RATE)] for r in recordings if len(r.wave) > SHORTEST_S * RATE
+    ]
+    return [long_enough[round(i)] for i in np.linspace(0, len(long_enough) - 1, n)]
+
+
+def measure(engine: Engine, judge: Judge, clips: list[Wave], **options: Any) -> dict[str, Any]:
+    """Means over clips and texts at each strength: the checkpoint's own CLAP to the text and to the
+    source, and the judge's score of the text's label. `options` go to every edit."""
+    names = ("similarity to the text", "similarity to the source", "judge's score of the text")
+    rows: dict[str, list[float]] = {name: [] for name in names}
+    clap = engine.networks.clap
+    for strength in STRENGTHS:
+        found = []
+        for clip in tqdm(clips, desc=f"transfer {strength}", unit="clip"):
+            source = clap.audio(clip, RATE)
+            for text in TRANSFER_TEXTS:
+                edit = Transfer(prompt=text, strength=strength, **options)
+                take = engine.edit(Region(clip, RATE), edit).samples[:, 0]
+                sound = clap.audio(take, RATE)
+                heard = judge.scores(take, [PROMPTS[text]])[0]
+                found.append((float(sound @ clap.text(text)), float(sound @ source), heard))
+        for name, value in zip(names, np.mean(found, axis=0), strict=True):
+            rows[name].append(float(value))
+    return rows
+
+
+def seed_case(engine: Engine, judge: Judge) -> dict[str, list[float]]:
+    """A narration turned into `SEED_TEXT`: is a siren heard, is speech still heard, does the
+    rhythm of the words stay (correlation of envelopes); the source's own values come first."""
+    source = fresh("man speaking", 4.0)
+    takes = [source]
+    for strength in SEED_STRENGTHS:
+        edit = Transfer(prompt=SEED_TEXT, strength=strength)
+        takes.append(engine.edit(Region(source, RATE), edit).samples[:, 0])
+    sirens = ("police siren", "ambulance siren", "air raid siren", "police siren yelp")
+    voices = ("man speaking", "angry man", "woman speaking", "conversation", "angry woman")
+    return {
+        "siren, best rank": [float(min(judge.rank(t, kind) for kind in sirens)) for t in takes],
+        "voice, best rank": [float(min(judge.rank(t, kind) for kind in voices)) for t in takes],
+        "envelope correlation": [envelope_correlation(source, take) for take in takes],
+    }
+
+
+def envelope_correlation(first: Wave, second: Wave) -> float:
+    """Correlation of the two envelopes below 16 Hz."""
+    low = signal.butter(2, 16, fs=RATE, output="sos")
+    pair = [signal.sosfiltfilt(low, np.abs(wave.astype(np.float64))) for wave in (first, second)]
+    return float(np.corrcoef(pair)[0, 1])
