@@ -1,8 +1,9 @@
 """A worker whose engine knows no sound: for tests of the protocol only.
 
 The prompt is an order: "die" ends the process, "memory" runs out of it, "break" raises what nobody
-foresaw, "slow" takes thousands of steps, "hang" never comes to the next one, "freeze" stops the
-whole process, "eat" takes more and more memory. Everything else turns the region upside down.
+foresaw, "slow" takes thousands of steps, "short" two seconds, "task ..." half of one, "hang" never
+comes to the next one, "freeze" stops the whole process, "eat" takes more and more memory.
+Everything else turns the region upside down.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from engine.progress import Listener, Progress
 from engine.region import Region, Take
 from server import worker
 
-SLOW_STEPS, SLOW_STEP_S = 3000, 0.01
+#: Steps and how long each lasts, of the prompts that take their time.
+STEPS = {"slow": (3000, 0.01), "short": (40, 0.05), "task": (10, 0.05)}
 EATEN_BYTES, EAT_S = 2**24, 0.02
 
 
@@ -41,7 +43,7 @@ class Double:
     ) -> list[Take]:
         """As many takes as asked for, each the region upside down and a little quieter."""
         self._obey(edit.prompt)
-        steps, step_s = (SLOW_STEPS, SLOW_STEP_S) if edit.prompt == "slow" else (4, 0.0)
+        steps, step_s = STEPS.get(edit.prompt.split(" ")[0], (4, 0.0))
         for step in range(steps):
             with self._log.open("a") as log:
                 log.write(f"{edit.prompt} {step}\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from daw_bridge.client import Client
-from engine.errors import RequestError
+from engine.errors import RetakeError
 from server import osc
 from server.config import Config
 from server.osc import Message
@@ -31,13 +31,17 @@ class Running:
     """A server on a thread of its own; `stop` ends it as Ctrl-C twice would."""
 
     def __init__(
-        self, folder: Path, udp_port: int = 0, tcp_port: int = 0, limits: Limits = NO_LIMITS
+        self,
+        folder: Path,
+        udp_port: int = 0,
+        tcp_port: int = 0,
+        limits: Limits = NO_LIMITS,
+        **more: Any,
     ) -> None:
         self.folder, self.steps = folder, folder / "steps.log"
         command = [sys.executable, str(DOUBLE), str(self.steps)]
-        self._settings = Settings(
-            folder, udp_port, tcp_port, "double", command=command, limits=limits
-        )
+        more = {"command": command, "limits": limits} | more
+        self._settings = Settings(folder, udp_port, tcp_port, "double", **more)
         self._started: Future[Config] = Future()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()))
         self._thread.start()
@@ -47,7 +51,7 @@ class Running:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         try:
             server = Server(self._settings)
-        except RequestError as error:
+        except RetakeError as error:
             self._started.set_exception(error)
             return
         try:

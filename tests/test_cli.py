@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -12,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.edits import EDITS, Hole
+from engine.edits import EDITS, Hole, Inpaint
 from engine.errors import RequestError
-from engine.region import Region, read, write
+from engine.region import Region, Take, read, write
 from server import cli
-from server.editing import hole_text, server_keys, spliced
+from server.editing import Order, finish, hole_text, server_keys, spliced
 from server.options import parse_hole_times, parse_span, parse_time
 from server.plot import Picture, plot, spectrum_db
 from server.submission import parse_hole, parse_pairs
@@ -375,6 +376,17 @@ class TestParts:
         assert np.array_equal(spliced(noise, 300, 400, noise.samples[300:700]), noise.samples)
         whole = spliced(clip, 0, 1000, np.full((1000, 2), -1, np.float32))
         assert (whole == -1).all()
+
+    def test_splice_brings_back_nothing_of_what_lay_in_a_hole(self, tmp_path: Path) -> None:
+        """A dropout's edges were clicks: blended with them, a fill would click as well."""
+        gap = np.full(1000, 0.3, np.float32)
+        gap[300:700] = 0.0
+        write(tmp_path / "gap.wav", gap, 8000)
+        filled = Take(np.full((400, 1), 0.3, np.float32), 8000)
+        order = Order(Inpaint(holes=(Hole(0, 400),)), tmp_path / "gap.wav", 300, 400)
+        assert (finish(order, filled, True) == np.float32(0.3)).all()
+        order = dataclasses.replace(order, edit=Inpaint(mask=((0.0, 1000.0, 1.0),)))
+        assert finish(order, filled, True)[300, 0] < 0.1
 
 
 class TestPlot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -12,34 +13,18 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 from running import DEADLINE_S, DOUBLE, RATE, Running, wait_for_a_step, wait_until
 
 from daw_bridge.client import Client
-from engine.region import write
 from server import cli, doctor
 from server.console import CLEAR_LINE, Console
+from server.executor_process import worker_environment
 from server.jobs import Jobs
-from server.supervisor import worker_environment
 
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One server for all tests that leave it as it was."""
-    running = Running(tmp_path_factory.mktemp("shared") / "state")
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    path = tmp_path / "clip.wav"
-    write(path, np.full((RATE // 10, 1), 0.1, np.float32), RATE)
-    return path
 
 
 def retake(server: Running, *arguments: str) -> int:
@@ -47,11 +32,11 @@ def retake(server: Running, *arguments: str) -> int:
 
 
 def test_jobs_are_listed_watched_and_cancelled(
-    server: Running, clip: Path, capsys: pytest.CaptureFixture[str]
+    server: Running, clip_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Client.connect(server.folder, "tcp") as client:
-        client.wait(client.submit("first", edit="transfer", path=clip, prompt="x"))
-        client.submit("second", edit="transfer", path=clip, prompt="slow")
+        client.wait(client.submit("first", edit="transfer", path=clip_file, prompt="x"))
+        client.submit("second", edit="transfer", path=clip_file, prompt="slow")
         wait_for_a_step(client, "second")
     assert retake(server, "watch", "first", "--json") == cli.OK
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -72,15 +57,15 @@ def test_jobs_are_listed_watched_and_cancelled(
 
 
 def test_watching_a_job_that_fails_ends_with_its_status(
-    server: Running, clip: Path, capsys: pytest.CaptureFixture[str]
+    server: Running, clip_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Client.connect(server.folder, "tcp") as client:
-        job = client.submit(edit="transfer", path=clip.with_name("gone.wav"), prompt="x")
+        job = client.submit(edit="transfer", path=clip_file.with_name("gone.wav"), prompt="x")
     assert retake(server, "watch", job) == cli.CALLERS_MISTAKE
     assert "(no-such-file)" in capsys.readouterr().out
 
 
-def test_every_jobs_events_are_heard(server: Running, clip: Path) -> None:
+def test_every_jobs_events_are_heard(server: Running, clip_file: Path) -> None:
     heard: list[tuple[str, str]] = []
     listening = threading.Event()
 
@@ -99,14 +84,21 @@ def test_every_jobs_events_are_heard(server: Running, clip: Path) -> None:
     assert listening.wait(DEADLINE_S)
     with Client.connect(server.folder, "tcp") as client:
         for name in ("loud-1", "loud-2"):
-            client.wait(client.submit(name, edit="transfer", path=clip, prompt="x"))
+            client.wait(client.submit(name, edit="transfer", path=clip_file, prompt="x"))
     thread.join(DEADLINE_S)
     assert not thread.is_alive()
     assert {("loud-1", "done"), ("loud-2", "started"), ("loud-2", "take")} <= set(heard)
 
 
-@pytest.mark.parametrize("command", ["watch", "cancel"])
-@pytest.mark.parametrize(("job", "word"), [("nobody", "no job is called"), ("a/b", "must be")])
+@pytest.mark.parametrize(
+    ("command", "job", "word"),
+    [
+        ("watch", "nobody", "no job is called"),
+        ("cancel", "nobody", "no job is called"),
+        ("watch", "a/b", "a folder is watched with"),  # no job's name has a slash
+        ("cancel", "a/b", "must be"),
+    ],
+)
 def test_jobs_that_are_not_there(
     server: Running, command: str, job: str, word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,6 +123,14 @@ def test_serve_takes_its_limits_in_the_servers_units(tmp_path: Path) -> None:
     assert (given.limits.stall_s, given.limits.silent_s) == (30, 30)
     assert (given.limits.memory_bytes, given.limits.spare_bytes) == (3 * 2**29, 0)
     assert given.is_json_log
+
+
+def test_serving_on_ray_without_ray_says_what_to_install_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert cli.main(["serve", "--executor", "ray", "--state-dir", str(tmp_path)]) == 2
+    assert f"{sys.executable} -m pip install ray" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", ["-1", "nan", "inf", "much"])
@@ -211,7 +211,9 @@ def findings(folder: Path, *checks: str) -> dict[str, doctor.Finding]:
     return {one.name: one for check in looked for one in doctor._guarded(check, folder)}
 
 
-def test_doctor_knows_a_running_server_and_keeps_its_token(server: Running, clip: Path) -> None:
+def test_doctor_knows_a_running_server_and_keeps_its_token(
+    server: Running, clip_file: Path
+) -> None:
     found = findings(server.folder, "_server", "_doors", "_spool", "_store", "_memory")
     assert all(one.is_well for one in found.values()), found
     assert "double on nowhere" in found["server"].text
@@ -234,32 +236,55 @@ def test_doctor_sees_an_open_spool_and_a_damaged_store(tmp_path: Path) -> None:
     assert not findings(tmp_path / "nowhere", "_doors", "_spool", "_store")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
-def test_ctrl_c_stops_after_the_running_job_and_twice_at_once(tmp_path: Path, clip: Path) -> None:
-    folder, log = tmp_path / "state", tmp_path / "log"
+@contextlib.contextmanager
+def serving(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A server on the double, with signals of its own; its log is `log`, its steps `steps`."""
     code = (
         "import sys; from pathlib import Path; from server.serve import Settings, serve\n"
         "serve(Settings(Path(sys.argv[1]), 0, 0, 'double', command=sys.argv[2:],"
         " is_json_log=True))"
     )
-    command = [sys.executable, "-c", code, str(folder), sys.executable, str(DOUBLE)]
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [*command, str(tmp_path / "steps")], env=worker_environment(), stderr=file
-        )
+    folder, steps = tmp_path / "state", tmp_path / "steps"
+    command = [sys.executable, "-c", code, str(folder), sys.executable, str(DOUBLE), str(steps)]
+    with (tmp_path / "log").open("w") as file:
+        process = subprocess.Popen(command, env=worker_environment(), stderr=file)
     try:
         wait_until((folder / "server.conf").exists)
-        with Client.connect(folder, "tcp") as client:
-            job = client.submit(edit="transfer", path=clip, prompt="slow")
-            wait_for_a_step(client, job)
-            os.kill(process.pid, signal.SIGINT)
-            wait_until(lambda: "once more" in log.read_text())
-            assert client.status(job)[0] == "running"
-            os.kill(process.pid, signal.SIGINT)
-            assert process.wait(DEADLINE_S) == 0
+        yield process
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+def test_ctrl_c_stops_after_the_running_job(tmp_path: Path, clip_file: Path) -> None:
+    folder = tmp_path / "state"
+    keys: dict[str, Any] = {"edit": "transfer", "path": clip_file}
+    with serving(tmp_path) as process:
+        with Client.connect(folder, "tcp") as client:
+            running = client.submit("running", prompt="short", **keys)
+            client.submit("queued", prompt="later", **keys)
+            wait_for_a_step(client, running)
+            os.kill(process.pid, signal.SIGINT)
+            assert len(client.wait(running)) == 1
+        assert process.wait(DEADLINE_S) == 0
+    assert "later" not in (tmp_path / "steps").read_text()
+    jobs = Jobs(folder / "jobs.sqlite")
+    assert [job.state for job in jobs.latest()] == ["done", "queued"]
+    jobs.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+def test_ctrl_c_twice_stops_at_once(tmp_path: Path, clip_file: Path) -> None:
+    folder, log = tmp_path / "state", tmp_path / "log"
+    with serving(tmp_path) as process, Client.connect(folder, "tcp") as client:
+        job = client.submit(edit="transfer", path=clip_file, prompt="slow")
+        wait_for_a_step(client, job)
+        os.kill(process.pid, signal.SIGINT)
+        wait_until(lambda: "once more" in log.read_text())
+        assert client.status(job)[0] == "running"
+        os.kill(process.pid, signal.SIGINT)
+        assert process.wait(DEADLINE_S) == 0
     assert not (folder / "server.conf").exists()
     messages = [json.loads(line)["message"] for line in log.read_text().splitlines()]
     assert any("listening on udp" in message for message in messages)

@@ -14,11 +14,12 @@ import platformdirs.macos
 import platformdirs.unix
 import platformdirs.windows
 import pytest
+from running import wait_until
 
 import daw_bridge
 from daw_bridge import wire
 from daw_bridge.client import Client
-from daw_bridge.wire import ServerError, ServerNotRunning, StreamDoor
+from daw_bridge.wire import ServerError, ServerNotRunning, StreamDoor, pack, unpack
 from server import config, osc
 from server.messages import build
 from server.osc import Message
@@ -81,6 +82,50 @@ def test_a_lost_answer_is_asked_for_again(fake: Callable[[Reply], FakeServer]) -
         assert client.hello().model == "m"
     assert len(server.asked) == 3
     assert len({m.args for m in server.asked}) == 1
+
+
+def test_what_was_answered_twice_is_heard_once(
+    fake: Callable[[Reply], FakeServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy server answers what was asked again as well: each answer must be its own request's."""
+
+    def reply(message: Message, n: int) -> list[Message]:
+        twice = build("/retake/status", "job", "running", n / 10, "denoising")
+        return [twice, twice]
+
+    with Client(fake(reply).conf) as client:
+        heard = [client.status("job")[1] for _ in range(4)]
+    assert heard == pytest.approx([0.1, 0.2, 0.3, 0.4])
+
+
+def test_an_error_is_that_of_what_was_asked(fake: Callable[[Reply], FakeServer]) -> None:
+    def reply(message: Message, n: int) -> list[Message]:
+        stale = build("/retake/error", "/retake/status", "unknown-job", "no such job", "job")
+        return [stale, build("/retake/queued", "job", 0)]
+
+    with Client(fake(reply).conf) as client:
+        assert client.submit("job", edit="vary", path="/c.wav") == "job"
+
+
+def test_who_watched_by_datagrams_says_goodbye(fake: Callable[[Reply], FakeServer]) -> None:
+    server = fake(lambda message, n: [build("/retake/watch", message.args[1])])
+    with Client(server.conf) as client:
+        client.watch()
+    with Client(server.conf):
+        pass
+    wait_until(lambda: len(server.asked) == 2)
+    assert [message.args[1] for message in server.asked] == [1, 0]
+
+
+def test_too_long_for_a_frame_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "MAX_FRAME_BYTES", 100)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        with pytest.raises(ServerError, match="give the file's path") as caught:
+            StreamDoor(ours).send(bytes(101))
+        assert caught.value.code == "too-long"
+        StreamDoor(ours).send(bytes(100))
+        assert len(theirs.recv(200)) == 104
 
 
 def test_a_lost_ending_is_asked_for_again(
@@ -185,10 +230,66 @@ def test_the_state_folder_on_windows() -> None:
 
 
 def test_the_bridge_imports_nothing_of_ours() -> None:
-    """Standard library and python-osc only, so that a DAW's own Python can run it."""
-    allowed = {"pythonosc", "daw_bridge", *sys.stdlib_module_names}
-    for path in Path(daw_bridge.__file__).parent.glob("*.py"):
+    """Standard library only, so that a DAW's own Python can run it."""
+    allowed = {"daw_bridge", *sys.stdlib_module_names}
+    folder = Path(daw_bridge.__file__).parent
+    shared = [folder / "ableton" / "Retake" / name for name in ("__init__.py", "osc.py")]
+    for path in [*folder.glob("*.py"), *shared]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names.append(node.module or "")
             assert {name.split(".")[0] for name in names} <= allowed, path.name
+
+
+@pytest.mark.parametrize("step", [1, 5, 2**18, 2**30])
+def test_packets_of_a_stream_are_cut_however_they_come(step: int) -> None:
+    sent = [pack("/a", 1), pack("/long", bytes(range(256)) * 4000), pack("/b", "x"), pack("/c", 2)]
+    stream = b"".join(len(packet).to_bytes(4, "big") + packet for packet in sent)
+    if step == 1:  # the long one is long enough in pieces of five
+        sent, stream = sent[:1], stream[: 4 + len(sent[0])]
+    here, there = socket.socketpair()
+    with here, there:
+        door = StreamDoor(here)
+
+        def feed() -> None:
+            for at in range(0, len(stream), step):
+                there.sendall(stream[at : at + step])
+
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        got = []
+        while len(got) < len(sent):
+            packet = door.receive(5.0)
+            assert packet is not None
+            got.append(packet)
+        feeder.join()
+        assert got == sent
+        assert door.receive(0.0) is None
+        assert not door._buffer
+        assert door._long is None
+        there.close()
+        with pytest.raises(ServerNotRunning):
+            door.receive(5.0)
+
+
+def test_another_programs_answer_is_not_waited_for() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(b"HTTP/1.1 400 Bad Request\r\n")
+        with pytest.raises(ServerNotRunning, match="no Retake server"):
+            StreamDoor(here).receive(5.0)
+
+
+@pytest.mark.parametrize("value", [None, "a\0b", "/clips/\udcff.wav"])
+def test_what_osc_cant_hold_is_not_sent(value: object) -> None:
+    with pytest.raises(ServerError, match="can't be sent"):
+        pack("/a", value)
+
+
+def test_scores_come_as_they_were_sent() -> None:
+    for number in (0.6, 0.12345679, -1e-7, 3.4e38, math.inf):
+        sent = osc.encode(Message("/a", "f", (number,)))
+        assert unpack(sent) == ("/a", osc.decode(sent)[0].args)
+    assert unpack(osc.encode(Message("/a", "f", (0.6,)))) == ("/a", (0.6,))
+    assert math.isnan(unpack(osc.encode(Message("/a", "f", (math.nan,))))[1][0])

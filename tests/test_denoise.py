@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import tiny as tiny_checkpoint
 import torch
 
 from engine.checkpoint import load_checkpoint
-from engine.denoise import Guidance, TakeNoise, Unet, denoise, join_indices
+from engine.denoise import Guidance, Sparing, TakeNoise, Unet, denoise, join_indices
 from engine.device import choose
 from engine.errors import Cancelled
 from engine.schedule import Solver, make_solver
@@ -31,7 +33,7 @@ def source() -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def unet(tiny_folder) -> Unet:
-    return Unet(load_checkpoint(tiny_folder).unet, 32, choose("cpu", "fp32"))
+    return Unet(load_checkpoint(tiny_folder).unet, 32, 2, choose("cpu", "fp32"))
 
 
 @pytest.mark.parametrize("sampler", ["dpm++", "ddim"])
@@ -172,10 +174,59 @@ def test_no_guidance_runs_half_the_batch(tiny_folder, monkeypatch: pytest.Monkey
         return forward(sample, *args, **kwargs)
 
     monkeypatch.setattr(network, "forward", watched)
-    unet = Unet(network, 32, choose("cpu", "fp32"))
+    unet = Unet(network, 32, 2, choose("cpu", "fp32"))
     for weight in (1.0, 2.5):
         unet.guided(Guidance(TOWARDS, AWAY, weight), 3)(torch.randn(3, *SHAPE), 10)
     assert rows == [3, 6]
+
+
+def test_guidance_may_hold_for_some_steps_only(unet: Unet) -> None:
+    z, pull = torch.randn(2, *SHAPE), Guidance(TOWARDS, AWAY, 3.0)
+    sparing = Sparing.of_steps([900, 700, 500, 300, 100], 0.2, 0.6, reuse=1)
+    assert sparing.guided == {700, 500}
+    predict, always = unet.guided(pull, 2, sparing), unet.guided(pull, 2)
+    never = unet.guided(replace(pull, weight=1.0), 2)
+    for timestep in (900, 300, 100):
+        assert torch.allclose(predict(z, timestep), never(z, timestep), atol=1e-5)
+    for timestep in (700, 500):
+        assert torch.allclose(predict(z, timestep), always(z, timestep), atol=1e-5)
+        assert not torch.allclose(predict(z, timestep), never(z, timestep), atol=1e-3)
+
+
+@pytest.mark.parametrize("n_cells", [12, 200])
+def test_steps_may_share_the_lower_levels(
+    tiny_folder, monkeypatch: pytest.MonkeyPatch, n_cells: int
+) -> None:
+    """The middle runs at every second step; what is new at the top still counts in between."""
+    network, runs = load_checkpoint(tiny_folder).unet, []
+    forward = network.mid_block.forward  # before it is wrapped
+    network.mid_block.forward = lambda *x, **given: (runs.append(1), forward(*x, **given))[1]
+    monkeypatch.setattr("engine.denoise.BATCH_NUMBERS", 0)  # a window at a time
+    unet, pull = Unet(network, 32, 2, choose("cpu", "fp32")), Guidance(TOWARDS, AWAY, 3.0)
+    z, other = torch.randn(2, 4, n_cells, 16), torch.randn(2, 4, n_cells, 16)
+    whole = unet.guided(pull, 2)
+    wanted = whole(z, 500)
+    n_windows = len(runs)
+    assert n_windows == (1 if n_cells == 12 else 6)
+
+    runs.clear()
+    predict = unet.guided(pull, 2, Sparing(reuse=2))
+    assert torch.equal(predict(z, 500), wanted)
+    assert torch.equal(predict(z, 500), wanted)  # the same input: nothing is lost
+    assert len(runs) == n_windows
+    assert torch.equal(predict(other, 300), whole(other, 300))
+    shared = predict(z, 300)
+    assert len(runs) == 3 * n_windows  # `whole` had its own
+    assert torch.isfinite(shared).all()
+    assert not torch.allclose(shared, predict(z, 300))
+
+
+def test_another_number_of_rows_shares_nothing(unet: Unet) -> None:
+    z, pull = torch.randn(2, *SHAPE), Guidance(TOWARDS, AWAY, 3.0)
+    predict = unet.guided(pull, 2, Sparing(frozenset({500}), reuse=10))
+    assert torch.equal(predict(z, 500), unet.guided(pull, 2)(z, 500))
+    alone = unet.guided(replace(pull, weight=1.0), 2)
+    assert torch.equal(predict(z, 300), alone(z, 300))
 
 
 def test_long_clips_go_in_windows(tiny_folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +238,12 @@ def test_long_clips_go_in_windows(tiny_folder, monkeypatch: pytest.MonkeyPatch) 
         return forward(sample, *args, **kwargs)
 
     monkeypatch.setattr(network, "forward", watched)
-    predict = Unet(network, 32, choose("cpu", "fp32")).guided(Guidance(TOWARDS, AWAY, 1.0), 1)
+    predict = Unet(network, 32, 2, choose("cpu", "fp32")).guided(Guidance(TOWARDS, AWAY, 1.0), 1)
     z = torch.randn(1, 4, 200, 16)
-    assert predict(z, 300).shape == z.shape
-    assert widths == [32] * 8  # 1 + ceil(168 / 24)
+    together = predict(z, 300)
+    assert widths == [40]  # a batch of windows a quarter wider than trained on
+    monkeypatch.setattr("engine.denoise.BATCH_NUMBERS", 0)
+    apart = predict(z, 300)
+    assert widths[1:] == [40] * 6  # 1 + ceil(160 / 32)
+    assert together.shape == z.shape
+    assert torch.allclose(together, apart, atol=1e-4)

@@ -39,6 +39,11 @@ def test_bad_dtype_and_threads() -> None:
         choose("cpu", threads=0)
 
 
+def test_nothing_is_compiled_on_a_cpu() -> None:
+    with pytest.raises(RequestError, match="on CUDA only, and this runs on cpu"):
+        choose("cpu", is_compiled=True)
+
+
 def test_denormals_are_flushed_and_then_as_before() -> None:
     tiny = torch.full((8,), 1e-38)
     assert float((tiny * 0.01).max()) > 0.0

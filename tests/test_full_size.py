@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import full_size
 import numpy as np
 import pytest
 
 from engine import Engine, Hole, Inpaint, Region, Transfer
+from engine.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    return Engine.load(full_size.build(tmp_path_factory.mktemp("full")), device="cpu")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return full_size.build(tmp_path_factory.mktemp("full"))
+
+
+@pytest.fixture(scope="module")
+def engine(folder: Path) -> Engine:
+    return Engine.load(folder, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +31,11 @@ def clip() -> Region:
     return Region(np.stack((tone, 0.5 * tone), 1).astype(np.float32), 48000)
 
 
-def test_its_numbers(engine: Engine) -> None:
+def test_its_numbers(engine: Engine, folder: Path) -> None:
     g = engine.networks.geometry
     assert (g.rate, g.hop_samples, g.n_mels, g.stride) == (16000, 160, 64, 4)
     assert (g.window_cells, g.latent_bins, g.latent_channels) == (256, 16, 8)
-    weights = sum(p.numel() for p in engine.networks._unet._network.parameters())
+    weights = sum(p.numel() for p in load_checkpoint(folder).unet.parameters())
     assert weights == 185_036_552
 
 

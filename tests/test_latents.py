@@ -66,7 +66,7 @@ def test_long_clips_go_in_windows(vae: Vae, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(vae._network, "encode", watched)
     vae.encode(mel_of(2000))
     assert len(seen) > 10
-    assert max(seen) <= WINDOW
+    assert max(seen) <= WINDOW * 5 // 4
 
 
 def test_windows_do_not_jump_at_their_seams(network: torch.nn.Module, vae: Vae) -> None:

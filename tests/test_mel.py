@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from signals import noise
 from transformers import ClapFeatureExtractor
 
 from engine.mel import FLOOR, ClapMel, LogMel, mel_filters
@@ -68,3 +69,11 @@ def test_clap_mel_equals_transformers_extractor(n_samples: int) -> None:
     ours = ClapMel()(torch.from_numpy(wave)[None])
     assert ours.shape == theirs.shape
     assert float((ours - theirs).abs().max()) < 1e-3
+
+
+@pytest.mark.parametrize("n_samples", [1, 160, 7 * 160, 7 * 160 + 1, 20 * 160, 5000])
+def test_long_waves_are_heard_in_pieces(n_samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    wave = torch.from_numpy(noise(n_samples)[:, 0])[None]
+    whole = LogMel()(wave)
+    monkeypatch.setattr("engine.mel.PIECE_FRAMES", 7)
+    assert torch.allclose(LogMel()(wave), whole, atol=1e-5)

@@ -10,6 +10,7 @@ import pytest
 
 from engine.edits import EDITS, Hole, Inpaint
 from engine.errors import FAULT_CODES, REQUEST_CODES, RequestError
+from server.audience import narrowed
 from server.messages import ANSWERS, CODES, EVENTS, LAST_EVENTS, REQUESTS, build, parse
 from server.osc import Message, decode, encode
 from server.routes import protocol_doc
@@ -91,6 +92,16 @@ def test_what_does_not_fit_the_table_is_refused(
     with pytest.raises(RequestError) as caught:
         ask(address, tags, *args)
     assert caught.value.code == code
+
+
+def test_whole_numbers_in_32_bits_for_who_cannot_read_more() -> None:
+    take = build("/retake/take", "j", 1, "/j.1.wav", 2**31 - 1, 48000, 2, 2**31, 0.5)
+    narrow = narrowed(take)
+    assert (take.tags, narrow.tags) == ("sishiihf", "sisiiidf")
+    assert decode(encode(narrow))[0].args == take.args
+    assert narrowed(build("/retake/started", "j")) == build("/retake/started", "j")
+    assert narrowed(build("/retake/put", "u", -(2**31))).tags == "si"
+    assert narrowed(build("/retake/put", "u", -(2**31) - 1)).tags == "sd"
 
 
 def test_equal_requests_have_one_text_however_spelled() -> None:

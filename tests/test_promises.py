@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests_of_hosts import PROMPT, RATES, Sound, cases, db, examples, holes, sounds
 
+from benchmarks.long import excess_db, seams, window_borders_s
 from engine import (
     Bandwidth,
     Continue,
@@ -362,6 +363,9 @@ def test_no_seam_between_windows(engine: Engine) -> None:
     assert after.max() < 1.5 * before.max()
     steepest = np.abs(np.diff(region.samples, axis=0)).max()
     assert np.abs(np.diff(take.samples, axis=0)).max() < 3 * steepest
+    borders_s = window_borders_s(engine, region.length_s)
+    assert len(borders_s) >= 2
+    assert max(excess_db(seams(take.samples[:, 0], rate, borders_s))) < 0.5
 
 
 # 10. Honest failure

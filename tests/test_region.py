@@ -355,13 +355,11 @@ def test_a_name_taken_while_writing_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "take.wav"
-    fsync = os.fsync
 
     def someone_else_writes(handle: int) -> None:
         path.write_bytes(b"theirs")
-        fsync(handle)
 
-    monkeypatch.setattr(os, "fsync", someone_else_writes)
+    monkeypatch.setattr("engine.region.bring_to_disk", someone_else_writes)
     refused("conflict", "exists", write, path, noise(10), RATE)
     assert path.read_bytes() == b"theirs"
     assert [p.name for p in tmp_path.iterdir()] == ["take.wav"]
@@ -376,7 +374,7 @@ def test_a_full_disk_leaves_nothing_behind(
     def full(_: int) -> None:
         raise OSError(getattr(errno, number), "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr("engine.region.bring_to_disk", full)
     with pytest.raises(FaultError, match="No space") as caught:
         write(tmp_path / "take.wav", noise(10), RATE)
     assert caught.value.code == "out-of-disk"

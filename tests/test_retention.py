@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from server.jobs import Jobs
-from server.retention import DAY_S, LITTER_S, YOUNG_S, Keep, sweep
+from server import retention
+from server.jobs import ASKED, Jobs
+from server.retention import DAY_S, LITTER_S, YOUNG_S, Keep, Swept
 
 MIB = 2**20
 FOR_EVER = Keep(0, 0)
@@ -46,6 +50,10 @@ def end(jobs: Jobs, folder: Path, name: str, n_bytes: int = 0, submission: str =
     jobs.move(name, "finish")
     put(folder / f"{name}.1.wav", n_bytes)
     put(folder / f"{name}.status", 1)
+
+
+def sweep(folder: Path, jobs: Jobs, keep: Keep, now_s: float) -> Swept:
+    return asyncio.run(retention.sweep(folder, jobs, keep, now_s))
 
 
 def names(folder: Path) -> list[str]:
@@ -128,3 +136,55 @@ def test_forget_leaves_live_jobs(jobs: Jobs) -> None:
     jobs.submit("a", "me", "{}")
     jobs.forget(["a", "never-heard-of"])
     assert jobs.get("a")
+
+
+def test_a_sweep_reads_each_waiting_job_once(
+    jobs: Jobs, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten thousand may wait, and clients are answered meanwhile."""
+    for number in range(50):
+        jobs.submit(f"waiting-{number}", "me", json.dumps({"upload": f"needed-{number}"}))
+        put(folder / "uploads" / f"needed-{number}.wav", 1, 0)
+        put(folder / f"lost-{number}.1.wav", 1, 0)
+    plan = jobs._db.execute("EXPLAIN QUERY PLAN " + ASKED, (0,)).fetchall()
+    assert "USING INTEGER PRIMARY KEY" in str(plan)
+    n_read = 0
+
+    class Counting:
+        @staticmethod
+        def loads(text: str) -> Any:
+            nonlocal n_read
+            n_read += 1
+            return json.loads(text)
+
+    monkeypatch.setattr(retention, "json", Counting)
+    assert sweep(folder, jobs, Keep(1, 0), 1000 * DAY_S).n_files == 50
+    assert n_read == 50
+    assert len(names(folder / "uploads")) == 50
+
+
+def test_what_is_asked_for_while_the_spool_is_looked_through_stays(
+    jobs: Jobs, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder / "uploads" / "old.wav", MIB, 0)
+    put(folder / "uploads" / "older.wav", MIB, 0)
+    put(folder / "new.1.wav", 1, 0)  # of nobody, until a job of that name is asked for
+    find = retention._find
+
+    def slowly(*arguments: Any) -> list[retention.Holding]:
+        found = find(*arguments)
+        loop.call_soon_threadsafe(jobs.submit, "new", "me", '{"upload": "old"}')
+        return found
+
+    async def sweep_once() -> None:
+        nonlocal loop
+        loop = asyncio.get_running_loop()
+        swept = await retention.sweep(folder, jobs, Keep(1, 0))
+        assert swept.n_files == 1
+
+    loop: asyncio.AbstractEventLoop
+    monkeypatch.setattr(retention, "_find", slowly)
+    asyncio.run(sweep_once())
+    assert names(folder / "uploads") == ["old.wav"]
+    assert names(folder) == ["new.1.wav"]
+    assert jobs.get("new")

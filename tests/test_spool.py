@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import struct
 import sys
 import time
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,40 +15,20 @@ from running import DEADLINE_S, RATE, Running, wait_until
 
 from daw_bridge.client import Client
 from engine.errors import FaultError, RequestError
-from engine.region import read, write
+from engine.region import read
 from server import spool, spool_files
+from server.folder_watch import FolderWatch, parse_events
 from server.messages import build
 from server.osc import Message
 from server.spool import MAX_REQUEST_BYTES, parse_request
+from server.spool_door import SpoolDoor
 
 needs_links = pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One server for all tests that leave it as it was."""
-    running = Running(tmp_path_factory.mktemp("shared") / "state")
-    yield running
-    running.stop()
 
 
 @pytest.fixture
 def folder(server: Running) -> Path:
     return server.folder / "spool"
-
-
-@pytest.fixture
-def name() -> str:
-    """A job's name nobody used before."""
-    return f"test-{uuid.uuid4().hex[:8]}"
-
-
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    path = tmp_path / "clip.wav"
-    noise = np.random.default_rng(1).standard_normal((RATE // 10, 2)).astype(np.float32) * 0.1
-    write(path, noise, RATE)
-    return path
 
 
 def ask(folder: Path, name: str, text: str | bytes) -> None:
@@ -75,25 +55,25 @@ def ended(folder: Path, name: str) -> dict[str, str]:
     return answer(folder / f"{name}.status", "state", "done", "failed", "cancelled", "refused")
 
 
-def job_request(clip: Path, **keys: object) -> str:
-    pairs = {"edit": "transfer", "path": clip, "prompt": "x"} | keys
+def job_request(clip_file: Path, **keys: object) -> str:
+    pairs = {"edit": "transfer", "path": clip_file, "prompt": "x"} | keys
     return "".join(f"{key}={value}\n" for key, value in pairs.items())
 
 
-def test_a_file_goes_in_and_a_take_comes_out(folder: Path, clip: Path, name: str) -> None:
-    ask(folder, name, job_request(clip, start=100, frames=2000, takes=2, seed=7, strength=0.4))
+def test_a_file_goes_in_and_a_take_comes_out(folder: Path, clip_file: Path, name: str) -> None:
+    ask(folder, name, job_request(clip_file, start=100, frames=2000, takes=2, seed=7, strength=0.4))
     status = ended(folder, name)
     assert (status["state"], status["fraction"]) == ("done", "1.0000")
     *numbers, path = status["take"].split(" ", 6)
     assert numbers[:5] == ["2", "2000", str(RATE), "2", "8"]
-    assert np.array_equal(read(path).samples, -read(clip, 100, 2000).samples / 2)
+    assert np.array_equal(read(path).samples, -read(clip_file, 100, 2000).samples / 2)
     wait_until(lambda: not (folder / f"{name}.request").exists())
 
 
 def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(
-    folder: Path, clip: Path, name: str
+    folder: Path, clip_file: Path, name: str
 ) -> None:
-    text = "# made by hand\r\n\r\n" + job_request(clip, prompt="ein Tür=Schlag").replace(
+    text = "# made by hand\r\n\r\n" + job_request(clip_file, prompt="ein Tür=Schlag").replace(
         "\n", "\r\n"
     )
     ask(folder, name, text.encode("utf-8-sig"))
@@ -101,11 +81,11 @@ def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(
 
 
 def test_a_running_job_is_followed_and_cancelled_by_files(
-    folder: Path, clip: Path, name: str
+    folder: Path, clip_file: Path, name: str
 ) -> None:
-    ask(folder, name, job_request(clip, prompt="slow"))
+    ask(folder, name, job_request(clip_file, prompt="slow"))
     assert answer(folder / f"{name}.status", "stage", "denoising")["state"] == "running"
-    ask(folder, name, job_request(clip, prompt="another"))
+    ask(folder, name, job_request(clip_file, prompt="another"))
     told = answer(folder / f"{name}.status", "refused")
     assert told["refused"].startswith("conflict job ")
     assert told["state"] == "running"
@@ -126,9 +106,9 @@ def test_lists_and_hello_are_answered_beside(server: Running, folder: Path, name
 
 
 def test_both_doors_speak_of_the_same_jobs(
-    server: Running, folder: Path, clip: Path, name: str
+    server: Running, folder: Path, clip_file: Path, name: str
 ) -> None:
-    ask(folder, name, job_request(clip))
+    ask(folder, name, job_request(clip_file))
     assert ended(folder, name)["state"] == "done"
     with Client.connect(server.folder) as client:
         assert client.status(name)[0] == "done"
@@ -164,10 +144,10 @@ def test_what_cannot_be_met_is_refused_in_the_status_file(
 
 @needs_links
 def test_links_pipes_and_folders_are_refused_and_what_they_lead_to_stays(
-    folder: Path, clip: Path, name: str, tmp_path: Path
+    folder: Path, clip_file: Path, name: str, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret"
-    secret.write_text(job_request(clip))
+    secret.write_text(job_request(clip_file))
     (folder / f"{name}-soft.request").symlink_to(secret)
     os.link(secret, folder / f"{name}-hard.request")
     os.mkfifo(folder / f"{name}-pipe.request")
@@ -176,7 +156,7 @@ def test_links_pipes_and_folders_are_refused_and_what_they_lead_to_stays(
         status = ended(folder, f"{name}-{kind}")
         assert status["state"] == "refused"
         assert word in status["message"]
-    assert secret.read_text() == job_request(clip)
+    assert secret.read_text() == job_request(clip_file)
     wait_until(lambda: not list(folder.glob(f"{name}-*.request")))
 
 
@@ -185,9 +165,9 @@ def test_names_that_are_no_names_are_refused(folder: Path, name: str) -> None:
     assert ended(folder, f"two words {name}")["code"] == "bad-value"
 
 
-def test_a_request_nobody_waits_for_is_refused(folder: Path, clip: Path, name: str) -> None:
+def test_a_request_nobody_waits_for_is_refused(folder: Path, clip_file: Path, name: str) -> None:
     temporary = folder / f".{name}"
-    temporary.write_text(job_request(clip))
+    temporary.write_text(job_request(clip_file))
     os.utime(temporary, (time.time() - 7200,) * 2)
     os.replace(temporary, folder / f"{name}.request")
     assert "2.0 h" in ended(folder, name)["message"]
@@ -212,8 +192,10 @@ def test_a_half_written_request_is_left_alone(folder: Path, name: str) -> None:
     assert half.read_text() == "request=he"
 
 
-def test_requests_of_one_name_are_all_answered_in_turn(folder: Path, clip: Path, name: str) -> None:
-    ask(folder, name, job_request(clip, prompt="slow"))
+def test_requests_of_one_name_are_all_answered_in_turn(
+    folder: Path, clip_file: Path, name: str
+) -> None:
+    ask(folder, name, job_request(clip_file, prompt="slow"))
     wait_until(lambda: not (folder / f"{name}.request").exists())  # taken, perhaps not answered yet
     ask(folder, name, "request=cancel\n")
     assert ended(folder, name)["state"] == "cancelled"
@@ -228,6 +210,71 @@ def test_what_a_killed_server_had_taken_is_taken_up_again(tmp_path: Path) -> Non
         answer(folder / "old.answer", "end")
     finally:
         running.stop()
+
+
+def test_where_nothing_tells_of_files_the_folder_is_looked_at(
+    tmp_path: Path, clip_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FolderWatch, "open", lambda self: None)
+    running = Running(tmp_path / "state")
+    folder = running.folder / "spool"
+    try:
+        for name in ("one", "two"):
+            ask(folder, name, job_request(clip_file))
+            assert ended(folder, name)["state"] == "done"
+        half = folder / "half.request"  # opened and not written yet
+        half.touch()
+        ask(folder, "three", job_request(clip_file))
+        assert ended(folder, "three")["state"] == "done"
+        half.write_text(job_request(clip_file))
+        assert ended(folder, "half")["state"] == "done"
+    finally:
+        running.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+def test_files_are_told_of_as_they_come(tmp_path: Path) -> None:
+    came: list[str] = []
+
+    async def listen() -> None:
+        watch = FolderWatch(tmp_path, came.extend)
+        watch.open()
+        assert watch.is_watching
+        (tmp_path / "a").write_text("x")
+        (tmp_path / ".b").write_text("x")
+        os.replace(tmp_path / ".b", tmp_path / "b é")
+        (tmp_path / "c").touch()
+        while "c" not in came:
+            await asyncio.sleep(0.01)
+        watch.close()
+
+    asyncio.run(asyncio.wait_for(listen(), DEADLINE_S))
+    assert came == ["a", ".b", "b é", "c"]
+
+
+def test_events_missed_are_noticed() -> None:
+    one = struct.pack("iIII", 1, 0x80, 0, 8) + b"name\0\0\0\0"
+    lost = struct.pack("iIII", -1, 0x4000, 0, 0)
+    assert parse_events(one + one) == (["name", "name"], False)
+    assert parse_events(one + lost) == (["name"], True)
+    assert parse_events(one + lost[:7]) == (["name"], False)
+
+
+def test_a_clients_requests_begin_in_the_order_they_were_left(
+    tmp_path: Path, clip_file: Path
+) -> None:
+    folder = tmp_path / "state" / "spool"
+    folder.mkdir(parents=True)
+    for number in range(30):
+        ask(folder, f"job-{number}", job_request(clip_file, client="me", prompt=f"p{number}"))
+        os.utime(folder / f"job-{number}.request", (time.time() - 60 + number,) * 2)
+    running = Running(tmp_path / "state")
+    try:
+        ended(folder, "job-29")
+        begun = [line[:-2] for line in running.steps.read_text().splitlines() if line[-2:] == " 0"]
+    finally:
+        running.stop()
+    assert begun == [f"p{number}" for number in range(30)]
 
 
 def test_values_get_their_own_types() -> None:
@@ -257,10 +304,6 @@ def test_no_room_is_said_with_its_numbers(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processor time of a thread")
 def test_idle_the_door_costs_under_a_hundredth(tmp_path: Path) -> None:
-    import asyncio
-
-    from server.spool_door import SpoolDoor
-
     for i in range(500):
         (tmp_path / f"{i}.status").touch()
     os.utime(tmp_path, (time.time() - 60,) * 2)
@@ -273,6 +316,9 @@ def test_idle_the_door_costs_under_a_hundredth(tmp_path: Path) -> None:
 
         def refuse_file(self, name: str, code: str, message: str) -> None:
             raise AssertionError(message)
+
+        async def written(self) -> None:
+            pass
 
     async def idle() -> float:
         door = SpoolDoor(App(), tmp_path)

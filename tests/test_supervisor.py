@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import mmap
+import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -13,17 +16,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from running import DEADLINE_S, RATE, Running
+from running import DEADLINE_S, DOUBLE, RATE, Running, wait_until
 
 from daw_bridge.client import Client
 from daw_bridge.wire import ServerError
 from engine.edits import Edit
+from engine.errors import RequestError
 from engine.progress import Listener, Progress
 from engine.region import Region, Take, write
+from server import executor_process
+from server.executor import Outcome
 from server.jobs import MAX_ATTEMPTS
 from server.submission import parse_pairs
-from server.watchdog import GIB, Limits, Watchdog, own_memory_bytes
-from server.worker import Worker
+from server.supervisor import LocalExecutor
+from server.watchdog import GIB, STARTING_S, Limits, Watchdog, own_memory_bytes
+from server.worker import MAX_MESSAGE_CHARACTERS, NICENESS, Worker
 
 
 @pytest.fixture
@@ -81,8 +88,16 @@ class TestWatchdog:
 
     def test_a_process_that_starts_slowly_is_given_its_time(self) -> None:
         clock = Clock()
+        dog = Watchdog(Limits(stall_s=10, silent_s=5), clock)
+        clock.now_s += STARTING_S - 1
+        assert dog.verdict() is None
+        clock.now_s += 2
+        assert dog.verdict()
+
+    def test_imports_are_no_stall(self) -> None:
+        clock = Clock()
         dog = Watchdog(Limits(stall_s=10, silent_s=120), clock)
-        clock.now_s += 9
+        clock.now_s += 90
         dog.note_beat(0)
         for _ in range(10):
             clock.now_s += 1
@@ -116,6 +131,20 @@ class TestWatchdog:
         with mmap.mmap(-1, 2**26) as ballast:
             ballast.write(b"x" * 2**26)
             assert 2**25 < own_memory_bytes() - before < 2**28
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="it can't be told there")
+    def test_memory_of_a_child_counts(self) -> None:
+        """Such as a preset's plug-in, which runs in a process of its own."""
+        before = own_memory_bytes()
+        code = "large = b'x' * 2**27; print(flush=True); input()"
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            assert 2**26 < own_memory_bytes() - before < 2**29
+            child.communicate(b"\n")
+        assert own_memory_bytes() - before < 2**26
 
 
 def fail_with(folder: Path, clip: Path, prompt: str, limits: Limits) -> ServerError:
@@ -264,6 +293,110 @@ def test_a_job_does_not_wait_for_the_warm_up(tmp_path: Path, clip: Path) -> None
     ]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="niceness is POSIX's")
+def test_the_worker_lets_the_host_and_the_server_go_first(tmp_path: Path) -> None:
+    command = [sys.executable, str(DOUBLE), str(tmp_path / "steps")]
+
+    def niceness_of(pid: int) -> set[int]:
+        tasks = [int(task.name) for task in Path(f"/proc/{pid}/task").glob("*")] or [pid]
+        return {os.getpriority(os.PRIO_PROCESS, task) for task in tasks}
+
+    async def niceness() -> set[int]:
+        executor = LocalExecutor(command, "double", tmp_path)
+        await executor.start()
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                while executor.device != "nowhere":
+                    await asyncio.sleep(0.01)
+            assert executor._process
+            return niceness_of(executor._process.pid)
+        finally:
+            await executor.stop()
+
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert asyncio.run(niceness()) == {min(own + NICENESS, 19)}
+
+
+def test_a_worker_that_dies_idle_is_ready_again_before_a_job_comes(tmp_path: Path) -> None:
+    command = [sys.executable, str(DOUBLE), str(tmp_path / "steps")]
+
+    async def until(is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(DEADLINE_S):
+            while not is_so():
+                await asyncio.sleep(0.01)
+
+    async def kill_it() -> set[int]:
+        executor = LocalExecutor(command, "double", tmp_path)
+        await executor.start()
+        pids = set()
+        try:
+            for _ in range(2):
+                await until(lambda: executor.device == "nowhere")
+                assert executor._process
+                pids.add(executor._process.pid)
+                executor._process.kill()
+                await until(lambda: executor.device == "starting")
+            return pids
+        finally:
+            await executor.stop()
+
+    assert len(asyncio.run(kill_it())) == 2
+
+
+#: Says a long line, then one that is no JSON; a second process works as it should.
+RAVING = """
+import json, sys
+from pathlib import Path
+is_first = not Path(sys.argv[1]).exists()
+Path(sys.argv[1]).touch()
+for line in sys.stdin:
+    job = json.loads(line)["job"]
+    if is_first and job == "long":
+        print(json.dumps({"event": "fail", "job": job, "code": "x", "message": "y" * 100_000}))
+    elif is_first:
+        print(Path(sys.argv[2]).read_text(), flush=True)
+        sys.stdin.read()
+    else:
+        print(json.dumps({"event": "finish", "job": job, "takes": []}))
+    sys.stdout.flush()
+"""
+
+
+@pytest.mark.parametrize("line", ["no JSON", "[]", "{}", "x" * 2**25], ids=lambda line: line[:8])
+def test_a_worker_that_raves_is_ended_and_the_next_job_is_well(tmp_path: Path, line: str) -> None:
+    said = tmp_path / "said"
+    said.write_text(line)  # a command line holds no 32 MiB
+    command = [sys.executable, "-c", RAVING, str(tmp_path / "first"), str(said)]
+
+    async def run_three() -> list[Outcome]:
+        executor = LocalExecutor(command, "double", tmp_path)
+        try:
+            return [
+                await asyncio.wait_for(executor.run(job, "", "", lambda *_: None), DEADLINE_S)
+                for job in ("long", "raving", "next")
+            ]
+        finally:
+            await executor.stop()
+
+    long, raving, following = asyncio.run(run_three())
+    assert (long.what, len(long.message)) == ("fail", 100_000)
+    assert (raving.what, following.what) == ("lost", "finish")
+
+
+def test_what_is_said_of_a_failure_has_an_end(tmp_path: Path) -> None:
+    submission = parse_pairs(("edit", "vary", "path", "/c.wav")).to_json()
+    order = {"job": "a", "submission": submission, "path": "", "spool": str(tmp_path)}
+    sink = io.StringIO()
+
+    def fail(name: str) -> Recorder:
+        raise RequestError("bad-value", "x" * 10**6)
+
+    worker = Worker(fail, "recorder", io.StringIO(), sink, is_warming=False)
+    worker._run(order)
+    last = json.loads(sink.getvalue().splitlines()[-1])
+    assert (last["code"], last["message"]) == ("bad-value", "x" * MAX_MESSAGE_CHARACTERS)
+
+
 def test_takes_that_do_not_fit_fail_before_one_is_written(tmp_path: Path, clip: Path) -> None:
     submission = parse_pairs(("edit", "vary", "path", str(clip))).to_json()
     spool = tmp_path / "spool"
@@ -276,3 +409,51 @@ def test_takes_that_do_not_fit_fail_before_one_is_written(tmp_path: Path, clip: 
     last = json.loads(sink.getvalue().splitlines()[-1])
     assert (last["event"], last["code"]) == ("fail", "out-of-disk")
     assert not list(spool.iterdir())
+
+
+def test_a_worker_that_cannot_be_started_is_waited_for(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten minutes without memory or processes to be had cost no job."""
+    monkeypatch.setattr(executor_process, "GRACE_S", 0.05)
+    running = Running(tmp_path / "state")
+    try:
+        with Client.connect(running.folder, "tcp") as client:
+            client.wait(client.submit(edit="transfer", path=clip, prompt="fine"))
+            refused: list[int] = []
+
+            async def refuse(*given: object, **more: object) -> None:
+                refused.append(1)
+                raise BlockingIOError(11, "Resource temporarily unavailable")
+
+            with monkeypatch.context() as patch:
+                patch.setattr(executor_process.asyncio, "create_subprocess_exec", refuse)
+                dying = client.submit(edit="transfer", path=clip, prompt="die")
+                waiting = client.submit(edit="transfer", path=clip, prompt="fine")
+                wait_until(lambda: len(refused) > 5)
+                assert "can't be started" in client.status(dying)[2]
+                assert client.cancel(dying) == "cancelled"
+                wait_until(lambda: client.status(waiting)[0] == "running")
+            assert len(client.wait(waiting)) == 1
+    finally:
+        running.stop()
+
+
+def test_an_ending_that_makes_no_sense_loses_the_job_and_not_the_server(tmp_path: Path) -> None:
+    """A worker of another version says it, after an update under a running server."""
+    said = tmp_path / "said"
+    said.write_text(json.dumps({"event": "finish", "job": "odd", "takes": [{"place": "/t.wav"}]}))
+    command = [sys.executable, "-c", RAVING, str(tmp_path / "first"), str(said)]
+
+    async def run_two() -> list[Outcome]:
+        executor = LocalExecutor(command, "double", tmp_path)
+        try:
+            return [
+                await asyncio.wait_for(executor.run(job, "", "", lambda *_: None), DEADLINE_S)
+                for job in ("odd", "next")
+            ]
+        finally:
+            await executor.stop()
+
+    odd, following = asyncio.run(run_two())
+    assert (odd.what, following.what) == ("lost", "finish")

@@ -138,23 +138,32 @@ def test_a_stopped_run_goes_on_exactly(
     whole, rng = vocoder.VocoderTrainee(corpus), np.random.default_rng(5)
     start = dict(whole.state_dict())
     torch.save(start, tmp_path / "start.pt")
+    torch.manual_seed(1)
     steps(whole, rng, 4)
 
     first, rng = vocoder.VocoderTrainee(corpus), np.random.default_rng(5)
     first.load_state_dict(torch.load(tmp_path / "start.pt", weights_only=False))
+    torch.manual_seed(1)
     steps(first, rng, 2)
     torch.save(
-        {"trainee": first.state_dict(), "rng": rng.bit_generator.state}, tmp_path / "half.pt"
+        {
+            "trainee": first.state_dict(),
+            "rng": rng.bit_generator.state,
+            "torch_rng": torch.get_rng_state(),
+        },
+        tmp_path / "half.pt",
     )
     saved = torch.load(tmp_path / "half.pt", weights_only=False)
     second, rng = vocoder.VocoderTrainee(corpus), np.random.default_rng(99)
     second.load_state_dict(saved["trainee"])
     rng.bit_generator.state = saved["rng"]
+    torch.set_rng_state(saved["torch_rng"])
     steps(second, rng, 2)
     assert torch.equal(_weights(second), _weights(whole))
 
 
-def test_fit_resumes_and_counts_time_over_starts(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("a_second_a_step")
+def test_fit_resumes_and_counts_time_over_starts(tmp_path: Path) -> None:
     class Counter:
         n = 0
 
@@ -170,12 +179,12 @@ def test_fit_resumes_and_counts_time_over_starts(folder: Path, tmp_path: Path) -
             self.n = state["n"]
 
     first = Counter()
-    fit(first, tmp_path / "run", minutes=0.002)
+    fit(first, tmp_path / "run", minutes=0.1)
     second = Counter()
-    fit(second, tmp_path / "run", minutes=0.001)  # the budget is used up already
+    fit(second, tmp_path / "run", minutes=0.05)  # the budget is used up already
     assert second.n == first.n > 0
     third = Counter()
-    fit(third, tmp_path / "run", minutes=0.004)
+    fit(third, tmp_path / "run", minutes=0.2)
     assert third.n > first.n
 
 
@@ -211,18 +220,24 @@ def test_vocoder_learns_and_its_export_is_what_it_averaged(
         assert torch.allclose(loaded[name], value, atol=1e-3, rtol=1e-3)
 
 
+def write_items(folder: Path, n: int) -> None:
+    """Prepared latents of noise, three units wide."""
+    rng, width = np.random.default_rng(0), clap_module.EMBEDDING_WIDTH
+    folder.mkdir(exist_ok=True)
+    np.savez(
+        folder / "items-0000.npz",
+        latents=(3 * rng.standard_normal((n, 16, 32, 8))).astype(np.float16),
+        audio=rng.standard_normal((n, width)).astype(np.float16),
+        text=rng.standard_normal((n, 4, width)).astype(np.float16),
+    )
+    np.save(folder / "empty.npy", np.zeros(width, np.float32))
+
+
 def test_diffusion_learns_from_prepared_items(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(0)
-    n = 40
-    np.savez(
-        tmp_path / "items-0000.npz",
-        latents=(3 * rng.standard_normal((n, 16, 32, 8))).astype(np.float16),
-        audio=rng.standard_normal((n, clap_module.EMBEDDING_WIDTH)).astype(np.float16),
-        text=rng.standard_normal((n, 4, clap_module.EMBEDDING_WIDTH)).astype(np.float16),
-    )
-    np.save(tmp_path / "empty.npy", np.zeros(clap_module.EMBEDDING_WIDTH, np.float32))
+    write_items(tmp_path, n=40)
     items = diffusion.Items(tmp_path)
     assert items.spread == pytest.approx(3.0, rel=0.05)
     latents, condition = items.batch(rng, 400)
@@ -235,6 +250,29 @@ def test_diffusion_learns_from_prepared_items(
     trainee.export(tmp_path / "checkpoint")
     assert (tmp_path / "checkpoint/unet/diffusion_pytorch_model.safetensors").stat().st_size < 25e6
     assert (tmp_path / "checkpoint/scheduler/scheduler_config.json").exists()
+
+
+def test_runs_begun_from_a_checkpoint_are_that_checkpoint(manifest: Path, tmp_path: Path) -> None:
+    """All parts of `pocket`: they learn on, and are exported as they were."""
+    from engine.checkpoint import POCKET, load_checkpoint
+    from engine.training.cli import main
+    from engine.training.export import export, run_state
+
+    build_recorded(manifest, tmp_path / "corpus")
+    begin = ["start", "--out", str(tmp_path)]
+    assert main(begin) == 0
+    made, pocket = load_checkpoint(export(tmp_path)), load_checkpoint(POCKET)
+    for part in ("unet", "vae", "vocoder", "text_encoder", "audio_tower"):
+        own, theirs = (getattr(c, part).state_dict() for c in (made, pocket))
+        assert own.keys() == theirs.keys()
+        assert all(torch.equal(own[name], theirs[name]) for name in own), part
+    assert made.tokenizer("rain on tin") == pocket.tokenizer("rain on tin")
+    assert made.vae.config.scaling_factor == pocket.vae.config.scaling_factor
+    write_items(tmp_path / "latents", n=8)
+    trainee = diffusion.DiffusionTrainee(diffusion.Items(tmp_path / "latents"))
+    trainee.load_state_dict(run_state(tmp_path / "diffusion"))
+    assert np.isfinite(trainee.step(np.random.default_rng(0), 0.0)["velocity"])
+    assert main(begin) == 2  # what was trained is not lost to a second start
 
 
 def test_text_teacher_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,14 @@ import pytest
 import torch
 
 from engine.errors import CheckpointError
-from engine.vocoder import HifiGanVocoder, IstftVocoder, IstftVocoderConfig, load_vocoder
+from engine.mel import LogMel
+from engine.vocoder import (
+    HifiGanVocoder,
+    IstftVocoder,
+    IstftVocoderConfig,
+    MelMatch,
+    load_vocoder,
+)
 
 SMALL = IstftVocoderConfig(width=32, n_blocks=2)
 
@@ -30,9 +37,33 @@ def test_inverse_of_a_spectrum_is_the_wave_it_came_from() -> None:
     padded = torch.nn.functional.pad(wave, (side, side))
     frames = padded.unfold(1, config.n_fft, config.hop_length) * torch.hann_window(config.n_fft)
     spectrum = torch.fft.rfft(frames)
-    back = IstftVocoder(config)._inverse(spectrum.abs().clamp(min=1e-9).log(), spectrum.angle())
+    back = IstftVocoder(config).to_wave(spectrum.abs().clamp(min=1e-9).log(), spectrum.angle())
     assert back.shape == wave.shape
     assert float((back - wave).abs().max()) < 1e-4
+
+
+def test_matching_brings_the_mel_to_the_wanted_one_and_keeps_the_length() -> None:
+    """A wave with every second octave 12 dB off comes back to its mels, step by step."""
+    rng = np.random.default_rng(1)
+    wave = torch.from_numpy(rng.normal(size=16000) * 0.1).float()[None]
+    match = MelMatch(LogMel())
+    wanted = match.front(wave)
+    tilted = torch.fft.irfft(torch.fft.rfft(wave) * torch.linspace(0.25, 4.0, 8001))
+    distances = [
+        float((match.front(match(tilted, wanted, n)) - wanted).abs().mean()) for n in (0, 1, 4)
+    ]
+    assert match(tilted, wanted, 1).shape == wave.shape
+    assert distances[1] < 0.5 * distances[0]
+    assert distances[2] < 0.25 * distances[0]
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 3, 50])
+def test_matching_short_and_silent_waves_stays_finite(n_frames: int) -> None:
+    match, silence = MelMatch(LogMel()), torch.zeros(1, n_frames * 160)
+    assert torch.equal(match(silence, torch.full((1, n_frames, 64), 2.0), 3), silence)
+    quiet = match(torch.randn(1, n_frames * 160), torch.full((1, n_frames, 64), -11.5), 3)
+    assert torch.isfinite(quiet).all()
+    assert quiet.shape == silence.shape
 
 
 def test_a_frame_sounds_where_its_mel_is() -> None:

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.windows import in_windows, window_starts, window_weights
+from engine.windows import fitted_window, in_windows, window_starts, window_weights
 
 
 @given(st.integers(1, 500), st.integers(2, 60), st.data())
@@ -66,6 +66,19 @@ def test_a_network_that_errs_at_its_borders_is_not_heard() -> None:
     assert not torch.allclose(in_windows(network, x, 64, 32, 0), network(x), atol=1e-3)
 
 
+def test_windows_that_disagree_meet_without_a_step() -> None:
+    """Every other window is 3 dB louder: no more than half a decibel from a cell to the next."""
+    calls = iter(range(1000))
+
+    def network(x: torch.Tensor) -> torch.Tensor:
+        return x * (10 ** (3 / 20) if next(calls) % 2 else 1.0)
+
+    level = in_windows(network, torch.ones(1, 1000), window=256, overlap=64, discard=0)
+    steps_db = (20 * level.log10()).diff().abs()
+    assert float(steps_db.max()) < 0.5
+    assert float(steps_db.sum()) > 2.9  # they do disagree
+
+
 def test_every_window_is_heard_and_may_stop_it() -> None:
     heard = []
 
@@ -88,3 +101,40 @@ def test_the_network_never_sees_more_than_a_window() -> None:
 
     in_windows(network, torch.zeros(1, 10_000, 2), window=64, overlap=16, discard=4)
     assert max(seen) == 64
+
+
+@given(st.integers(1, 2000), st.sampled_from([(64, 16), (32, 8), (512, 64)]), st.integers(1, 8))
+def test_fitted_windows_are_a_quarter_wider_at_most_and_fewer(
+    length: int, sizes: tuple[int, int], multiple: int
+) -> None:
+    window, overlap = sizes
+    fitted = fitted_window(length, window, overlap, multiple)
+    assert window <= fitted < window * 5 / 4 + multiple
+    few, many = (len(window_starts(length, width, overlap)) for width in (fitted, window))
+    assert few <= many
+    if length > fitted:  # nor more work, but by what is rounded up
+        assert few * (fitted - multiple) <= many * window
+
+
+def test_a_clip_a_little_longer_than_a_window_takes_one() -> None:
+    assert fitted_window(272, 256, 64, 8) == 272
+    assert fitted_window(134, 64, 16, 2) == 76
+    assert fitted_window(64, 64, 16) == fitted_window(20, 64, 16) == 64
+
+
+def test_windows_in_a_batch_answer_as_one_by_one() -> None:
+    x = torch.randn(2, 100, 3)
+    rows: list[int] = []
+
+    def network(part: torch.Tensor) -> torch.Tensor:
+        rows.append(len(part))
+        return part * 2.0 + part.mean(1, keepdim=True)
+
+    one_by_one = in_windows(network, x, 32, 8, 0)
+    assert set(rows) == {2}
+    rows.clear()
+    heard: list[float] = []
+    together = in_windows(network, x, 32, 8, 0, on_window=heard.append, at_once=3)
+    assert rows == [6, 2]
+    assert heard == [0.75, 1.0]
+    assert torch.allclose(together, one_by_one, atol=1e-6)
