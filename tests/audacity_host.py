@@ -62,6 +62,7 @@ class Audacity:
         self, desktop: Desktop, home: Path, state: Path, presets: list[Any], command: str
     ) -> None:
         self.desktop, self._home, self._state = desktop, home, state
+        self._dialog = ""
         plug_ins = target_folder("audacity", platform="linux", env={}, home=home)
         plug_ins.mkdir(parents=True)
         for name, text in files(presets, command=command).items():
@@ -112,7 +113,8 @@ class Audacity:
             at_menu()
             self.desktop.key("Return")
             with contextlib.suppress(AssertionError):
-                self.desktop.focus(self.desktop.wait_for(f"^{effect}$", 5.0))
+                self._dialog = self.desktop.wait_for(f"^{effect}$", 5.0)
+                self.desktop.focus(self._dialog)
                 return
             self.desktop.key("Escape", "Escape", "Escape")
         raise AssertionError(f"the dialog of {effect} didn't open")
@@ -135,18 +137,25 @@ class Audacity:
         self.desktop.type(text)
 
     def answer_message(self, title: str, at_message: Callable[[], object] = lambda: None) -> None:
-        """OK to a message box (over the progress window, which has the same title)."""
-        wait_until(lambda: self._n_windows(title) == 2, every_s=0.1)
+        """OK to a message box: the last opened of those titles, over the progress window."""
+        wait_until(lambda: len(self._after_dialog(title)) == 2, every_s=0.1)
+        message = max(self._after_dialog(title), key=int)
         at_message()
-        while self._n_windows(title) == 2:
+        while message in self.desktop.windows(f"^{title}$"):
             # Not twice: a second one would go to the main window, and there unselect the track.
+            self.desktop.focus(message)
             self.desktop.key("Return")
             with contextlib.suppress(AssertionError):
-                wait_until(lambda: self._n_windows(title) < 2, timeout_s=10.0, every_s=0.1)
+                wait_until(
+                    lambda: message not in self.desktop.windows(f"^{title}$"),
+                    timeout_s=10.0,
+                    every_s=0.1,
+                )
         self.desktop.wait_gone(f"^{title}$")
 
-    def _n_windows(self, title: str) -> int:
-        return len(self.desktop.windows(f"^{title}$"))
+    def _after_dialog(self, title: str) -> list[str]:
+        """Windows of that title but the effect's dialog, which may not be gone yet."""
+        return [one for one in self.desktop.windows(f"^{title}$") if one != self._dialog]
 
     def _walk(self, effect: str) -> None:
         """Through the menu to an effect, by its keys."""

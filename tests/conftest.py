@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 #: Whether an item's own part failed, for fixtures that must know.
 FAILED = pytest.StashKey[bool]()
 #: Real hosts on a shared machine: a window manager, a disk, another process has its hiccup now and
-#: then, and a test that fails is tried once more. With more of them than this the run has failed.
-MAX_TRIED_ONCE_MORE = 5
+#: then, and a test that fails is tried again, twice. With more tries than this the run has failed.
+MAX_TRIED_AGAIN = 5
 
 
 @pytest.hookimpl(wrapper=True)
@@ -38,23 +38,23 @@ def pytest_runtest_makereport(
     return report
 
 
-def tried_once_more(config: pytest.Config) -> list[pytest.TestReport]:
+def tried_again(config: pytest.Config) -> list[pytest.TestReport]:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     return reporter.stats.get("rerun", []) if reporter else []
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if len(tried_once_more(session.config)) > MAX_TRIED_ONCE_MORE:
+    if len(tried_again(session.config)) > MAX_TRIED_AGAIN:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was tried once more is no secret: why the first time failed."""
-    reports = tried_once_more(terminalreporter.config)
-    if len(reports) > MAX_TRIED_ONCE_MORE:
-        terminalreporter.section("failed: too many tests had to be tried once more", red=True)
+    """What was tried again is no secret: why it failed before."""
+    reports = tried_again(terminalreporter.config)
+    if len(reports) > MAX_TRIED_AGAIN:
+        terminalreporter.section("failed: too many tests had to be tried again", red=True)
     for report in reports:
-        terminalreporter.section(f"tried once more: {report.nodeid}")
+        terminalreporter.section(f"tried again: {report.nodeid}")
         terminalreporter.line(report.longreprtext)
 
 

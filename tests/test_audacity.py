@@ -86,13 +86,20 @@ class Session:
         self.stop()
 
     def newest_job(self) -> str:
+        """Empty while there is none, and while Nyquist writes its list, which it does in place."""
         path = self.state / "audacity.jobs"
         return path.read_text().split("\t")[0] if path.exists() else ""
 
     def wait_for_job(self, before: str, *states: str, timeout_s: float = DEADLINE_S) -> str:
         """The job that came after another, once it stands so."""
-        wait_until(lambda: self.newest_job() != before)
-        job = self.newest_job()
+        job = ""
+
+        def is_another() -> bool:
+            nonlocal job
+            job = self.newest_job()
+            return job not in ("", before)
+
+        wait_until(is_another)
         wait_until(lambda: (self.spool / f"{job}.status").exists())
         wait_until(lambda: self.status(job)["state"] in states, timeout_s=timeout_s)
         return job
