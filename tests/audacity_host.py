@@ -138,8 +138,14 @@ class Audacity:
 
     def answer_message(self, title: str, at_message: Callable[[], object] = lambda: None) -> None:
         """OK to a message box: the last opened of those titles, over the progress window."""
-        wait_until(lambda: len(self._after_dialog(title)) == 2, every_s=0.1)
-        message = max(self._after_dialog(title), key=int)
+        windows: list[str] = []
+
+        def is_open() -> bool:
+            windows[:] = self._after_dialog(title)
+            return len(windows) == 2
+
+        wait_until(is_open, every_s=0.1)
+        message = max(windows, key=int)
         at_message()
         while message in self.desktop.windows(f"^{title}$"):
             # Not twice: a second one would go to the main window, and there unselect the track.

@@ -91,13 +91,24 @@ class Desktop:
 
     def ask(self, *words: str) -> str:
         """What xdotool answers; empty where it finds nothing."""
-        return subprocess.run(
-            ["xdotool", *words], env=self.env(), capture_output=True, text=True, timeout=60
-        ).stdout
+        return self._asked(*words).stdout
 
     def windows(self, title: str) -> list[str]:
-        """Windows that can be seen, by a regular expression of their title."""
-        return self.ask("search", "--onlyvisible", "--name", title).split()
+        """Windows that can be seen, by a regular expression of their title.
+
+        xdotool's search dies of a window that closes in the middle of it: it is asked again then.
+        """
+        search = ("search", "--onlyvisible", "--name", title)
+        for _ in range(20):
+            answer = self._asked(*search)
+            if "X Error" not in answer.stderr:
+                return answer.stdout.split()
+        raise AssertionError(f"xdotool can't search: {answer.stderr}")
+
+    def _asked(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["xdotool", *words], env=self.env(), capture_output=True, text=True, timeout=60
+        )
 
     def wait_for(self, title: str, timeout_s: float = DEADLINE_S) -> str:
         """The window of that title, once it can be seen."""
