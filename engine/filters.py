@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal  # type: ignore[import-untyped]
 
+from engine.progress import OnPart, unheard
 from engine.samples import Samples, blocks
 
 Taps = npt.NDArray[np.float64]
@@ -46,13 +47,15 @@ def reach_frames(taps: Taps) -> int:
     return len(taps) // 2
 
 
-def filtered(wave: Samples, taps: Taps) -> Samples:
+def filtered(wave: Samples, taps: Taps, on_part: OnPart = unheard) -> Samples:
     """A wave through a filter, nothing delayed; beyond its ends there is silence.
 
     Parameters
     ----------
     wave : ndarray of float32, shape = (n_frames,)
     taps : ndarray, shape = (n_taps,), n_taps odd
+    on_part : callable
+        Hears the share that is done after each block; it may raise to stop.
     """
     reach = reach_frames(taps)
     passed = np.empty(len(wave), np.float32)
@@ -61,4 +64,5 @@ def filtered(wave: Samples, taps: Taps) -> Samples:
         first, last = max(0, start - reach), min(len(wave), stop + reach)
         piece[first - start + reach : last - start + reach] = wave[first:last]
         passed[start:stop] = signal.oaconvolve(piece, taps, mode="valid")
+        on_part(stop / len(wave))
     return passed

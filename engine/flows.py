@@ -271,10 +271,12 @@ def bandwidth(
         start=HIGHS_STRENGTH,
         resample=edit.resample,
     )
-    return [
-        render_bandwidth(near, model, wave, cutoff_hz, edit.mix)
-        for wave, _mel in voiced(networks, process, edit, report)
-    ]
+
+    def render(take: tuple[Samples, torch.Tensor], on_part: OnPart) -> Samples:
+        return render_bandwidth(near, model, take[0], cutoff_hz, edit.mix, on_part)
+
+    takes = voiced(networks, process, edit, report)
+    return rendered(takes, render, region.samples.nbytes, edit.takes, report)
 
 
 def _cutoff_hz(region: Region, edit: Bandwidth, model_rate: int) -> float:

@@ -8,8 +8,9 @@ from scipy import ndimage, signal  # type: ignore[import-untyped]
 
 from engine.errors import RequestError
 from engine.fades import OPEN_FADE_S, fade_in
-from engine.filters import Taps, band_taps, filtered, reach_frames
+from engine.filters import band_taps, filtered, reach_frames
 from engine.levels import CLIP_SHARE, PIECE_S, SMOOTH_PIECES, piece_powers
+from engine.progress import OnPart, unheard
 from engine.region import Region
 from engine.samples import Samples, blocks
 
@@ -83,7 +84,9 @@ def check_cutoff(region: Region, cutoff_hz: float, model_rate: int) -> None:
         )
 
 
-def high_change(region: Region, wave: Samples, cutoff_hz: float) -> Samples:
+def high_change(
+    region: Region, wave: Samples, cutoff_hz: float, on_part: OnPart = unheard
+) -> Samples:
     """What bandwidth extension adds to a region, shape = (n_frames, n_channels).
 
     Nothing of it lies under the cutoff. Highs start and end a few milliseconds inside the region,
@@ -95,7 +98,14 @@ def high_change(region: Region, wave: Samples, cutoff_hz: float) -> Samples:
     wave : ndarray of float32, shape = (n_frames,)
         The vocoder's answer for the region, at the host's rate and level.
     cutoff_hz : float
+    on_part : callable
+        Hears the share that is done as it goes; it may raise to stop.
     """
+    n_rounds = 1 + 2 * region.n_channels
+
+    def round_of(index: int) -> OnPart:
+        return lambda share: on_part((index + share) / n_rounds)
+
     slope_hz = max(LEAST_SLOPE_HZ, SLOPE_SHARE * cutoff_hz)
     taps = band_taps(cutoff_hz, region.rate / 2, slope_hz, region.rate, STOP_DB)
     window = _inner_window(region, reach_frames(taps))
@@ -104,11 +114,12 @@ def high_change(region: Region, wave: Samples, cutoff_hz: float) -> Samples:
         return change
     under = band_taps(cutoff_hz / 2, cutoff_hz, cutoff_hz / 10, region.rate, 60.0)
     piece = max(1, round(PIECE_S * region.rate))
-    heard = piece_powers(filtered(wave, under)[:, np.newaxis], piece)[:, 0]
+    heard = piece_powers(filtered(wave, under, round_of(0))[:, np.newaxis], piece)[:, 0]
     for channel in range(region.n_channels):
-        own = region.samples[:, channel]
-        gains = _crossover_gains(own, heard, under, piece)
-        change[:, channel] = filtered(_scaled(wave, gains, piece) * window, taps)
+        low = filtered(region.samples[:, channel], under, round_of(1 + 2 * channel))
+        gains = _crossover_gains(piece_powers(low[:, np.newaxis], piece)[:, 0], heard)
+        fresh = _scaled(wave, gains, piece) * window
+        change[:, channel] = filtered(fresh, taps, round_of(2 + 2 * channel))
     return change
 
 
@@ -125,9 +136,9 @@ def _inner_window(region: Region, reach: int) -> Samples | None:
     return window
 
 
-def _crossover_gains(own: Samples, heard: Powers, under: Taps, piece: int) -> Powers:
-    """Gain a piece that gives the new sound a channel's level in the octave under the cutoff."""
-    source = piece_powers(filtered(own, under)[:, np.newaxis], piece)[:, 0]
+def _crossover_gains(source: Powers, heard: Powers) -> Powers:
+    """Gain a piece that gives the new sound a channel's level in the octave under the cutoff, from
+    both powers there."""
     overall = source.mean() / heard.mean() if heard.mean() > 0.0 else 0.0
     if overall == 0.0:
         overall = 0.0 if not source.any() else 1.0

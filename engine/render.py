@@ -246,9 +246,16 @@ def _mixed(region: Region, filled: Samples, mix: float) -> Samples:
 
 
 def render_bandwidth(
-    region: Region, model: ModelInput, wave: Samples, cutoff_hz: float, mix: float = 1.0
+    region: Region,
+    model: ModelInput,
+    wave: Samples,
+    cutoff_hz: float,
+    mix: float = 1.0,
+    on_part: OnPart = unheard,
 ) -> Samples:
     """A region with new highs above a cutoff; what it adds below is under -100 dB.
+
+    `on_part` hears as in `high_change`.
 
     Raises
     ------
@@ -260,7 +267,7 @@ def render_bandwidth(
     if mix == 0.0:
         return np.array(region.samples)
     check_cutoff(region, cutoff_hz, model.rate)
-    change = high_change(region, host_wave(model, wave), cutoff_hz)
+    change = high_change(region, host_wave(model, wave), cutoff_hz, on_part)
     change *= np.float32(mix)
     change += region.samples
     return change

@@ -13,9 +13,10 @@ from signals import (
     noise,
 )
 
-from engine.errors import RequestError
+from engine.errors import Cancelled, RequestError
 from engine.filters import band_taps, filtered
 from engine.model_input import model_input
+from engine.progress import OnPart
 from engine.region import Region
 from engine.render import (
     find_cutoff,
@@ -94,3 +95,25 @@ def test_cutoffs_without_room_are_refused(cutoff_hz: float) -> None:
     with pytest.raises(RequestError, match=f"{cutoff_hz:g} Hz") as caught:
         render_bandwidth(region, model, model.samples, cutoff_hz)
     assert caught.value.code == "bad-value"
+
+
+def test_it_tells_how_far_it_is_and_can_be_stopped() -> None:
+    region = Region(noise(120 * 8000, 2), 8000)
+    model = model_input(region, MODEL_RATE)
+    wave, heard = noise(model.n_samples, seed=1)[:, 0], []
+
+    def render(on_part: OnPart) -> np.ndarray:
+        return render_bandwidth(region, model, wave, 2000.0, on_part=on_part)
+
+    told = render(heard.append)
+    assert len(heard) >= 5  # of each filter of each channel, at least
+    assert heard == sorted(heard)
+    assert 0.0 < heard[0] < heard[-1] == 1.0
+    assert np.array_equal(told, render_bandwidth(region, model, wave, 2000.0))
+
+    def stop(share: float) -> None:
+        if share > 0.5:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        render(stop)

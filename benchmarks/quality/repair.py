@@ -9,6 +9,7 @@ from scipy import signal
 from tqdm import tqdm
 
 from benchmarks.quality.hearing import FRONT, Recording, Wave, log_mel
+from benchmarks.quality.reconstruction import ways
 from engine import Bandwidth, Engine, Hole, Inpaint, Region
 from engine.training.corpus import RATE
 
@@ -24,10 +25,11 @@ LEVEL_S = 0.05
 def holes(
     engine: Engine, recordings: list[Recording], n: int, **options: object
 ) -> dict[str, dict[str, float]]:
-    """For each length: mean log-mel error inside the hole of the take, of the line drawn across it
-    and of that line made into sound by the vocoder; the step of level across the seams of the take,
-    of the recording in the same places, and how far the one is from the other. `options` go to
-    every edit."""
+    """For each length: mean log-mel error inside the hole of the take, of the line drawn across it,
+    of that line made into sound by the vocoder, of the sound before the hole played backwards (what
+    another stretch of the same recording is off by), and of the recording itself sent through VAE
+    and vocoder; the step of level across the seams of the take, of the recording in the same
+    places, and how far the one is from the other. `options` go to every edit."""
     rows = {}
     for seconds in HOLES_S:
         clips = [r.wave for r in recordings if len(r.wave) > (seconds + 2 * AROUND_S) * RATE]
@@ -35,11 +37,13 @@ def holes(
             _hole(engine, clip, seconds, options)
             for clip in tqdm(clips[:n], desc=f"hole {seconds} s", unit="clip")
         ]
-        made, line, sounding, silence, step, own, off = np.mean(found, axis=0)
+        made, line, sounding, mirrored, coded, silence, step, own, off = np.mean(found, axis=0)
         rows[f"hole of {seconds} s, {len(found)} clips"] = {
             "log-mel L1": float(made),
             "linear interpolation": float(line),
             "the same as sound": float(sounding),
+            "the sound before, mirrored": float(mirrored),
+            "the recording, coded": float(coded),
             "silence": float(silence),
             "ratio": float(made / line),
             "level step, dB": float(step),
@@ -64,10 +68,15 @@ def _hole(engine: Engine, clip: Wave, seconds: float, options: dict) -> tuple[fl
     line = mel[first - 4] * (1 - share) + mel[last + 3] * share
     bridged = np.concatenate((mel[: inside.start], line, mel[inside.stop :])).astype(np.float32)
     sounding = engine.networks.voice(torch.from_numpy(bridged))
+    mirrored = clip.copy()
+    mirrored[start : start + frames] = np.pad(clip[:start], (0, frames), "reflect")[start:]
+    coded = ways(engine.networks)["VAE + vocoder"](clip)
     return (
         float(np.abs(log_mel(take)[inside] - wanted).mean()),
         float(np.abs(line - wanted).mean()),
         float(np.abs(log_mel(sounding)[inside] - wanted).mean()),
+        float(np.abs(log_mel(mirrored)[inside] - wanted).mean()),
+        float(np.abs(log_mel(coded)[inside] - wanted).mean()),
         float(np.abs(np.log(1e-5) - wanted).mean()),
         *_level_steps(take, clip, (start, start + frames)),
     )

@@ -17,6 +17,10 @@ STRENGTHS = (0.2, 0.4, 0.6, 0.8)
 LONGEST_S, SHORTEST_S = 2.0, 1.0
 SEED_TEXT = "an angry man shouting with sirens buzzing in the background"
 SEED_STRENGTHS = (0.3, 0.4, 0.5, 0.7)
+SIRENS = ("police siren", "ambulance siren", "air raid siren", "police siren yelp")
+VOICES = ("man speaking", "angry man", "woman speaking", "conversation", "angry woman")
+#: Levels of a siren under the narration, relative to it.
+MIX_LEVELS_DB = (-10, 0)
 
 
 def sources(recordings: list[Recording], n: int) -> list[Wave]:
@@ -48,20 +52,33 @@ def measure(engine: Engine, judge: Judge, clips: list[Wave], **options: Any) -> 
     return rows
 
 
-def seed_case(engine: Engine, judge: Judge) -> dict[str, list[float]]:
+def seed_case(engine: Engine, judge: Judge, **options: Any) -> dict[str, dict[str, float]]:
     """A narration turned into `SEED_TEXT`: is a siren heard, is speech still heard, does the
-    rhythm of the words stay (correlation of envelopes); the source's own values come first."""
+    rhythm of the words stay (correlation of envelopes). `options` go to every edit.
+
+    First the source's own values, and those of the source with real synthetic sirens under it
+    (means over four), which tell what the judge hears in a true mix.
+    """
     source = fresh("man speaking", 4.0)
-    takes = [source]
+    rows = {"source": _heard(judge, source, source)}
+    for db in MIX_LEVELS_DB:
+        mixes = [source + 10 ** (db / 20) * fresh(kind, 4.0) for kind in SIRENS]
+        found = [_heard(judge, source, mix) for mix in mixes]
+        rows[f"source with sirens at {db} dB"] = {
+            name: float(np.mean([row[name] for row in found])) for name in found[0]
+        }
     for strength in SEED_STRENGTHS:
-        edit = Transfer(prompt=SEED_TEXT, strength=strength)
-        takes.append(engine.edit(Region(source, RATE), edit).samples[:, 0])
-    sirens = ("police siren", "ambulance siren", "air raid siren", "police siren yelp")
-    voices = ("man speaking", "angry man", "woman speaking", "conversation", "angry woman")
+        edit = Transfer(prompt=SEED_TEXT, strength=strength, **options)
+        take = engine.edit(Region(source, RATE), edit).samples[:, 0]
+        rows[f"strength {strength}"] = _heard(judge, source, take)
+    return rows
+
+
+def _heard(judge: Judge, source: Wave, take: Wave) -> dict[str, float]:
     return {
-        "siren, best rank": [float(min(judge.rank(t, kind) for kind in sirens)) for t in takes],
-        "voice, best rank": [float(min(judge.rank(t, kind) for kind in voices)) for t in takes],
-        "envelope correlation": [envelope_correlation(source, take) for take in takes],
+        "siren, best rank": float(min(judge.rank(take, kind) for kind in SIRENS)),
+        "voice, best rank": float(min(judge.rank(take, kind) for kind in VOICES)),
+        "envelope correlation": envelope_correlation(source, take),
     }
 
 
