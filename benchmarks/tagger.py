@@ -2,7 +2,7 @@
 
 Another architecture (a plain CNN), other synthesis seeds, and the recordings that training may
 see; never the CLAP that ranks takes. `benchmarks/train_tagger.py` makes its weights, which lie
-beside this file so that `benchmarks/quality.py` starts at once.
+beside this file so that `python -m benchmarks.quality` starts at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Train the judge of benchmarks/quality.py.
+"""Train the judge of benchmarks/quality.
 
     python -m benchmarks.train_tagger --corpus DIR --sounds manifest.csv --minutes 25
 

@@ -9,7 +9,7 @@ from scipy import ndimage, signal  # type: ignore[import-untyped]
 from engine.errors import RequestError
 from engine.fades import OPEN_FADE_S, fade_in
 from engine.filters import band_taps, filtered, reach_frames
-from engine.levels import CLIP_SHARE, PIECE_S, SMOOTH_PIECES, piece_powers
+from engine.levels import CLIP_SHARE, PIECE_S, SMOOTH_PIECES, gains_between, piece_powers
 from engine.progress import OnPart, unheard
 from engine.region import Region
 from engine.samples import Samples, blocks
@@ -155,7 +155,6 @@ def _crossover_gains(source: Powers, heard: Powers) -> Powers:
 def _scaled(wave: Samples, gains: Powers, piece: int) -> Samples:
     """A wave times gains that are interpolated from one piece to the next."""
     scaled = np.empty_like(wave)
-    centres = (np.arange(len(gains)) + 0.5) * piece
     for start, stop in blocks(0, len(wave), 1):
-        scaled[start:stop] = wave[start:stop] * np.interp(np.arange(start, stop), centres, gains)
+        scaled[start:stop] = wave[start:stop] * gains_between(gains, piece, start, stop)
     return scaled

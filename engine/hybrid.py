@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage  # type: ignore[import-untyped]
 
+from engine.mel_scale import hertz, mels
 from engine.model_input import ModelInput
 from engine.onsets import hold_before_onsets
 from engine.own_sound import OwnSound
@@ -72,19 +73,8 @@ class Spectra:
     @property
     def centres_hz(self) -> Axis:
         """Centre of every mel bin, shape = (n_mels,)."""
-        low, high = _slaney(np.array([self.low_hz, self.high_hz]))
-        return _slaney_to_hz(np.linspace(low, high, self.mel_source.shape[1] + 2)[1:-1])
-
-
-def _slaney(hz: Axis) -> Axis:
-    """Slaney's mel scale: linear to 1000 Hz (15 mel), then 27 steps for a factor of 6.4."""
-    log_part: Axis = 15 + np.log(np.maximum(hz, 1000.0) / 1000.0) * 27 / np.log(6.4)
-    return np.where(hz < 1000.0, hz * 3 / 200, log_part)
-
-
-def _slaney_to_hz(mel: Axis) -> Axis:
-    log_part: Axis = 1000.0 * np.exp(np.maximum(mel - 15, 0.0) * np.log(6.4) / 27)
-    return np.where(mel < 15, mel * 200 / 3, log_part)
+        low, high = mels(np.array([self.low_hz, self.high_hz]))
+        return hertz(np.linspace(low, high, self.mel_source.shape[1] + 2)[1:-1])
 
 
 def bend(log_gain: Grid, boost_db: float = BOOST_DB, most_db: float = MOST_BOOST_DB) -> Grid:

@@ -48,6 +48,15 @@ class ChannelWeights:
         return spread
 
 
+def gains_between(
+    gains: npt.NDArray[np.floating], piece_frames: int, start: int, stop: int
+) -> npt.NDArray[np.float32]:
+    """Gains of pieces as gains of the frames from `start` to before `stop`: each piece's own in its
+    middle, straight from one to the next. Shape (n_pieces,) to (stop - start,)."""
+    centres = (np.arange(len(gains)) + 0.5) * piece_frames
+    return np.interp(np.arange(start, stop), centres, gains).astype(np.float32)
+
+
 def piece_powers(samples: Samples, piece_frames: int) -> Weights:
     """Mean square of consecutive pieces, shape = (n_pieces, n_channels); the last may be short."""
     n_pieces, n_whole = -(-len(samples) // piece_frames), len(samples) // piece_frames

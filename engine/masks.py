@@ -18,6 +18,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from engine.mel_scale import hertz, mels
+
 #: A cell this much inside a hole, or more, is made anew whole.
 FULL_COVERAGE = 0.5
 #: A painted mask is looked up so often along each side of a cell.
@@ -69,7 +71,7 @@ class Grid:
         """
         n_mels = self.n_bins * self.stride
         top = self.rate / 2
-        points = _slaney_mels(min(max(hz, 0.0), top)) / _slaney_mels(top) * (n_mels + 1)
+        points = float(mels(min(max(hz, 0.0), top)) / mels(top)) * (n_mels + 1)
         return min(max((points - 0.5) / self.stride, 0.0), float(self.n_bins))
 
     def frequency(self, position: float) -> float:
@@ -77,7 +79,7 @@ class Grid:
         back."""
         n_mels = self.n_bins * self.stride
         top = self.rate / 2
-        return _slaney_hz((position * self.stride + 0.5) / (n_mels + 1) * _slaney_mels(top))
+        return float(hertz((position * self.stride + 0.5) / (n_mels + 1) * mels(top)))
 
 
 def fill_mask(grid: Grid, boxes: Sequence[Box]) -> Tensor:
@@ -157,16 +159,3 @@ def _softened(coverage: Tensor) -> Tensor:
     if largest <= 0.0:
         return coverage
     return (coverage / (FULL_COVERAGE * min(largest, 1.0))).clamp(max=1.0)
-
-
-def _slaney_hz(mels: float) -> float:
-    if mels < 15.0:
-        return mels * 200.0 / 3.0
-    return 1000.0 * float(np.exp((mels - 15.0) * np.log(6.4) / 27.0))
-
-
-def _slaney_mels(hz: float) -> float:
-    """Slaney's mel scale: linear to 1 kHz, logarithmic above."""
-    if hz < 1000.0:
-        return hz * 3.0 / 200.0
-    return 15.0 + 27.0 * float(np.log(hz / 1000.0) / np.log(6.4))

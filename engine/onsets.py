@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage  # type: ignore[import-untyped]
 
+from engine.levels import gains_between
 from engine.samples import Samples, blocks
 
 #: Levels are taken in pieces of a millisecond.
@@ -101,7 +102,6 @@ def _held(change: Levels, source: Levels, onsets: npt.NDArray[np.intp]) -> Level
 
 def _apply(wave: Samples, gains: Levels, piece_frames: int) -> None:
     """Multiply a wave by gains that go straight from each piece's middle to the next, in place."""
-    centres = (np.arange(len(gains)) + 0.5) * piece_frames
     for start, stop in blocks(0, len(wave), 1):
         if (gains[start // piece_frames : stop // piece_frames + 1] != 1.0).any():
-            wave[start:stop] *= np.interp(np.arange(start, stop), centres, gains).astype(np.float32)
+            wave[start:stop] *= gains_between(gains, piece_frames, start, stop)

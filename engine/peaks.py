@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import ndimage  # type: ignore[import-untyped]
 
 from engine.levels import PIECE_S as LEVEL_S
-from engine.levels import piece_powers
+from engine.levels import gains_between, piece_powers
 from engine.loudness import Loudness, gain_to
 from engine.samples import Samples, blocks
 
@@ -115,7 +115,5 @@ def _piece_peaks(samples: Samples, piece_frames: int) -> Levels:
 
 
 def _apply(samples: Samples, gains: Levels, piece_frames: int) -> None:
-    centres = (np.arange(len(gains)) + 0.5) * piece_frames
     for start, stop in blocks(0, *samples.shape):
-        gain = np.interp(np.arange(start, stop), centres, gains).astype(np.float32)
-        samples[start:stop] *= gain[:, np.newaxis]
+        samples[start:stop] *= gains_between(gains, piece_frames, start, stop)[:, np.newaxis]

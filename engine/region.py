@@ -110,7 +110,8 @@ class Take:
     seed : int
         The seed of this very take: an edit with it and one take gives it again.
     score : float or None
-        CLAP similarity to the prompt; None where the checkpoint has no audio tower.
+        Similarity, by the CLAP that judges, to the prompt, or without one to the source; None where
+        nothing was judged (no audio tower, `bandwidth` without a prompt, nothing changed).
 
     Raises
     ------

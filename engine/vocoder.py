@@ -2,7 +2,7 @@
 
 Two networks: AudioLDM's own (transformers' SpeechT5HifiGan), and an iSTFT head, which predicts
 magnitude and phase of a short-time spectrum and leaves the upsampling to an inverse FFT (the idea
-of Vocos, Siuzdak 2023): some 40 times fewer operations at the same size, which is what makes a
+of Vocos, Siuzdak 2023): some nine times fewer operations at the same size, which is what makes a
 laptop CPU enough.
 """
 

@@ -37,7 +37,7 @@ def fitted_window(length: int, window: int, overlap: int, multiple: int = 1) -> 
     """Width of the windows to use: up to a quarter more than `window` where that spares some.
 
     Networks hear a little more than they were trained on as well as two windows of what they were
-    trained on (docs/performance.md), at half the work.
+    trained on, at half the work.
 
     Parameters
     ----------

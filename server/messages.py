@@ -231,7 +231,10 @@ EVENTS = _table(
             _CHANNELS,
             Argument("seed", "long", "the seed that gives this very take again"),
             Argument(
-                "score", "float", "CLAP similarity to the prompt; NaN where the model can't tell"
+                "score",
+                "float",
+                "similarity, by the CLAP that judges, to the prompt, or without one to the source; "
+                "NaN where nothing was judged",
             ),
         ),
         "one take is on disk",

@@ -1,4 +1,4 @@
-"""`retake rpp` and `retake als`: work on project files, without their programs."""
+"""`retake rpp` edits project files offline; `retake als` lists a Live set's audio clips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports run one way (ARCHITECTURE.md): read from the source, so that no import can hide."""
+"""Imports run one way (CONTRIBUTING.md): read from the source, so that no import can hide."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ VOCABULARY = {
     "errors",
     "units",
     "edits",
+    "mel_scale",
     "samples",
     "sources",
     "region",
