@@ -31,7 +31,7 @@ def prepared(network: Any, placement: Placement) -> Any:
         network.set_attn_processor(HeadsApart())
     if placement.device.type == "cpu":
         lean(network, placement.dtype)
-        if can_pack():
+        if can_pack(placement.dtype):
             pack(network, placement.dtype)
     return placement.place(network)
 

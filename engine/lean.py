@@ -40,7 +40,7 @@ def lean(network: nn.Module, dtype: torch.dtype) -> None:
 
 def conv_layer(conv: nn.Conv2d, dtype: torch.dtype) -> nn.Module:
     """A convolution for CPU tensors, packed where that's known."""
-    if can_pack():
+    if can_pack(dtype):
         return PackedConv2d(conv, dtype)
     return conv.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
@@ -49,7 +49,7 @@ def linear_layer(
     weight: Tensor, bias: Tensor | None, dtype: torch.dtype, gelu: bool = False
 ) -> nn.Module:
     """A linear layer for CPU tensors, packed where that's known; `gelu` follows if asked for."""
-    if can_pack():
+    if can_pack(dtype):
         return PackedLinear(weight, bias, dtype, gelu)
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, device="meta")
     layer.weight = nn.Parameter(weight.detach().to(dtype), requires_grad=False)

@@ -22,13 +22,23 @@ LEAKY_RELU = "leaky_relu"
 MAX_SIZES = 2
 
 
-def can_pack() -> bool:
-    """Whether this processor and this PyTorch have the kernels."""
+#: What this PyTorch asks the processor about before it takes such weights.
+ASKED = {torch.bfloat16: "_is_mkldnn_bf16_supported", torch.float16: "_is_mkldnn_fp16_supported"}
+
+
+def can_pack(dtype: torch.dtype = torch.float32) -> bool:
+    """Whether this processor and this PyTorch have the kernels for a precision.
+
+    Those for bf16 need AVX512 or newer, those for fp16 a newer processor still; others run plain
+    layers.
+    """
+    kernels = torch.ops.mkldnn
+    names = ["_convolution_pointwise", "_linear_pointwise", *filter(None, [ASKED.get(dtype)])]
     return (
         platform.machine().lower() in ("x86_64", "amd64")
         and torch.backends.mkldnn.is_available()
-        and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and all(hasattr(kernels, name) for name in names)
+        and (dtype not in ASKED or bool(getattr(kernels, ASKED[dtype])()))
     )
 
 

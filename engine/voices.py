@@ -21,7 +21,7 @@ def prepared_vocoder(vocoder: Any, placement: Placement) -> Any:
     It takes (n_batch, n_frames, n_mels) in fp32 and gives (n_batch, n_frames * hop) in fp32. What
     is near the wave adds up in fp32, for bf16 has the resolution of 8-bit audio.
     """
-    if placement.device.type == "cpu" and can_pack():
+    if placement.device.type == "cpu" and can_pack(placement.dtype):
         if isinstance(vocoder, HifiGanVocoder) and FastHifiGan.can_replace(vocoder.network):
             config = vocoder.network.config
             vocoder.network = FastHifiGan(vocoder.network, placement.dtype)

@@ -19,7 +19,6 @@ from engine.region import Region, Take, read, write
 from server import cli
 from server.editing import Order, finish, hole_text, server_keys, spliced
 from server.options import parse_hole_times, parse_span, parse_time
-from server.plot import Picture, plot, spectrum_db
 from server.submission import parse_hole, parse_pairs
 
 RATE = 22050
@@ -59,7 +58,7 @@ class TestHelp:
         ).stdout.splitlines()
         seconds, heavy = shown[-1].split(" ", 1)
         assert heavy == "[]"
-        assert float(seconds) < 0.5
+        assert float(seconds) < 0.8  # of a slow processor; 0.2 of a quick one
         assert all(any(line.strip().startswith(name) for line in shown) for name in EDITS)
 
     @pytest.mark.parametrize("name", EDITS)
@@ -152,6 +151,44 @@ class TestMistakes:
         assert not out.exists()
         assert run(*order, "--force") == 0
         assert read(second).n_frames == RATE
+
+    @pytest.mark.parametrize(
+        ("clip", "output", "more"),
+        [
+            ("clip.wav", "clip.wav", ()),
+            ("door.2.wav", "door.wav", ("--takes", 2)),
+            ("clip.png", "out.wav", ("--plot", "clip.png")),
+            ("clip.wav", "link.wav", ()),
+        ],
+    )
+    def test_the_clip_itself_is_never_written_over(
+        self,
+        clip: str,
+        output: str,
+        more: tuple[Any, ...],
+        file: Path,
+        monkeypatch: Any,
+        capsys: Any,
+    ) -> None:
+        monkeypatch.chdir(file.parent)
+        source = file.rename(file.with_name(clip))
+        Path("link.wav").symlink_to(source)
+        data = source.read_bytes()
+        monkeypatch.setattr("server.editing.edit_here", lambda *_: pytest.fail("edited"))
+        assert run("transfer", clip, "-o", output, "--force", *more) == 2
+        assert "is the clip itself; choose another name" in capsys.readouterr().err
+        assert source.read_bytes() == data
+
+    def test_a_clip_too_long_to_splice_into_is_refused_before_the_edit(
+        self, file: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    ) -> None:
+        for module in ("engine.region", "server.editing"):
+            monkeypatch.setattr(f"{module}.MAX_SAMPLES", RATE, raising=False)
+        monkeypatch.setattr("server.editing.edit_here", lambda *_: pytest.fail("edited"))
+        region = ("--start", 0.1, "--end", 0.2)
+        assert run("transfer", file, "-o", out, "--splice", *region) == 2
+        said = f"clip.wav is over {RATE // 2} frames long, too long to splice into"
+        assert said in capsys.readouterr().err
 
     def test_no_command(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as ended:
@@ -387,29 +424,3 @@ class TestParts:
         assert (finish(order, filled, True) == np.float32(0.3)).all()
         order = dataclasses.replace(order, edit=Inpaint(mask=((0.0, 1000.0, 1.0),)))
         assert finish(order, filled, True)[300, 0] < 0.1
-
-
-class TestPlot:
-    def test_a_tone_shows_at_its_pitch_and_level(self) -> None:
-        from server.plot import row_frequencies
-
-        for bin_number in (10, 46, 200, 700, 901):
-            hz = bin_number * 44100 / 2048
-            tone = 0.5 * np.sin(2 * np.pi * hz * np.arange(44100) / 44100)
-            db = spectrum_db(tone.astype(np.float32)[:, np.newaxis], 44100)[:, 90]
-            assert row_frequencies(44100)[db.argmax()] == pytest.approx(hz, rel=0.03)
-            assert db.max() == pytest.approx(20 * np.log10(0.5), abs=0.5)
-
-    @pytest.mark.parametrize("n_frames", [1, 2, 1000])
-    @pytest.mark.parametrize("channels", [1, 8])
-    def test_anything_can_be_drawn(self, n_frames: int, channels: int, tmp_path: Path) -> None:
-        silence = np.zeros((n_frames, channels), np.float32)
-        hole = Hole(0, n_frames, 100.0, 3000.0)
-        picture = Picture(silence, silence, 8000, 0, n_frames, n_frames, (hole,), "silence")
-        plot(picture, tmp_path / "p.png")
-        assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
-
-    def test_nothing_cannot(self, tmp_path: Path) -> None:
-        nothing = np.zeros((0, 1), np.float32)
-        with pytest.raises(RequestError, match="0 frames"):
-            plot(Picture(None, nothing, 8000, 0, 0, 0), tmp_path / "p.png")

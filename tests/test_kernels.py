@@ -85,9 +85,10 @@ def test_large_scores_do_not_overflow() -> None:
     assert torch.allclose(attend(q, k, v), wanted, atol=1e-2)  # a score of 1000 has 4 digits left
 
 
-@pytest.mark.skipif(not can_pack(), reason="this processor's kernels take plain weights")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_packed_layers_answer_as_plain_ones_at_every_size(dtype: torch.dtype) -> None:
+    if not can_pack(dtype):
+        pytest.skip(f"this processor's kernels take plain weights in {dtype}")
     conv, linear = torch.nn.Conv2d(48, 40, 3, padding=1), torch.nn.Linear(48, 40)
     conv.to(dtype=dtype, memory_format=torch.channels_last)
     linear.to(dtype)
@@ -175,7 +176,12 @@ def test_heads_are_kept_apart_only_where_it_is_faster() -> None:
     assert not Placement(torch.device("cuda"), torch.bfloat16).heads_apart
 
 
-def test_bf16_is_near_fp32(tiny_folder: Path) -> None:
+@pytest.mark.parametrize("packs", [True, False])
+def test_bf16_is_near_fp32(tiny_folder: Path, packs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With packed layers where this processor has them, and without, as on one from before AVX512."""
+    if not packs:
+        for module in ("kernels", "lean", "voices"):
+            monkeypatch.setattr(f"engine.{module}.can_pack", lambda dtype: False)
     half = Placement(torch.device("cpu"), torch.bfloat16)
     z, labels = torch.randn(2, 4, 64, 16), torch.randn(2, 24)
     with torch.inference_mode():

@@ -26,7 +26,7 @@ def peak(clock: Clock) -> dict[str, float]:
         found[f"product {name}"] = 2 * 2048**3 / _best_s(lambda a=a: a @ a, clock) / 1e9
         conv = torch.nn.Conv2d(256, 256, 3, padding=1)
         run: Any = conv.to(dtype=dtype, memory_format=torch.channels_last)
-        if can_pack():
+        if can_pack(dtype):
             run = PackedConv2d(conv, dtype)
         x = torch.randn(1, 256, 32, 256).to(dtype).contiguous(memory_format=torch.channels_last)
         flops = 2 * 9 * 256**2 * 32 * 256
