@@ -178,7 +178,7 @@ def test_heads_are_kept_apart_only_where_it_is_faster() -> None:
 
 @pytest.mark.parametrize("packs", [True, False])
 def test_bf16_is_near_fp32(tiny_folder: Path, packs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With packed layers where this processor has them, and without, as on one from before AVX512."""
+    """With packed layers where the processor has them, and without, as on those before AVX512."""
     if not packs:
         for module in ("kernels", "lean", "voices"):
             monkeypatch.setattr(f"engine.{module}.can_pack", lambda dtype: False)
