@@ -179,8 +179,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     folder = args.corpus / "corpus"
-    if not (folder / "recorded.json").exists():
-        build_recorded(args.sounds, folder)
+    build_recorded(args.sounds, folder)
     build_synthetic(folder, args.mixed, seed=JUDGE_SEED, prefix="judge")
     build_singles(folder, args.per_kind)
     trainee = TaggerTrainee(Corpus(folder))

@@ -54,7 +54,8 @@ def gains_between(
     """Gains of pieces as gains of the frames from `start` to before `stop`: each piece's own in its
     middle, straight from one to the next. Shape (n_pieces,) to (stop - start,)."""
     centres = (np.arange(len(gains)) + 0.5) * piece_frames
-    return np.interp(np.arange(start, stop), centres, gains).astype(np.float32)
+    found = np.interp(np.arange(start, stop), centres, gains)
+    return np.asarray(found, np.float32)
 
 
 def piece_powers(samples: Samples, piece_frames: int) -> Weights:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from engine import Engine, Generate
 from engine.adapter import product
 from engine.checkpoint import load_checkpoint
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, RequestError
 
 pytest.importorskip("peft", reason="comes with the train extra")
 
@@ -53,6 +54,12 @@ def test_sounds_are_called_by_manifest_then_text_file_then_name(tmp_path: Path) 
         "a big bell",
         "door slam",
     ]
+    (tmp_path / "b.txt").write_bytes("\ufeffa bell".encode())
+    (tmp_path / "._b.wav").write_bytes(b"what macOS keeps beside b.wav")
+    assert [caption for _, caption in finetune.captioned(tmp_path)] == ["42", "a bell", "door slam"]
+    (tmp_path / "b.txt").write_bytes("une clochée".encode("cp1252"))
+    with pytest.raises(RequestError, match=r"b\.txt is not UTF-8"):
+        finetune.captioned(tmp_path)
     (tmp_path / "manifest.csv").write_text("file,caption\nb.wav,a bell\n")
     assert finetune.captioned(tmp_path) == [(tmp_path / "b.wav", "a bell")]
     (tmp_path / "manifest.csv").write_text("file,caption\nc.wav,a bell\n")
@@ -119,6 +126,53 @@ def test_more_minutes_go_on_where_it_stopped_and_layers_must_fit(
     (library / "adapter/adapter.safetensors").unlink()
     with pytest.raises(CheckpointError, match="adapter"):
         load_checkpoint(library)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def library(folder: Path, base: Path | str) -> Path:
+    """A folder that says it stands on `base`."""
+    folder.mkdir()
+    (folder / "retake.json").write_text(json.dumps({"name": folder.name, "base": str(base)}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("base", "out", "fault"),
+    [
+        ("mine", "mine", "is the base itself"),
+        ("whole", "whole", "is the base itself"),
+        ("pocket", "whole", "holds a checkpoint"),
+        ("whole", "mine", "was begun on pocket, not on .*whole"),
+        ("whole", "stopped", "was begun on pocket"),
+        ("whole", "orphan", "was begun on .*gone"),
+    ],
+)
+def test_nothing_is_lost_to_the_wrong_out(
+    tiny_folder: Path, zorps: Path, tmp_path: Path, base: str, out: str, fault: str
+) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "whole")
+    library(tmp_path / "mine", "pocket")
+    library(tmp_path / "orphan", "/is/gone")
+    (tmp_path / "stopped/run").mkdir(parents=True)  # before its first export
+    (tmp_path / "stopped/run" / finetune.BASE).write_text("pocket\n")
+    before = contents(tmp_path)
+    named = base if base == "pocket" else tmp_path / base
+    with pytest.raises(RequestError, match=fault):
+        finetune.finetune(zorps, named, tmp_path / out, minutes=0.01)
+    assert contents(tmp_path) == before
+
+
+def test_peft_is_asked_for_before_any_work(
+    zorps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(finetune, "AdapterTrainee", lambda *_: pytest.fail("it began"))
+    with pytest.raises(RequestError, match=r"peft .*-m pip install peft"):
+        finetune.finetune(zorps, "pocket", tmp_path / "library", minutes=0.01)
+    assert not (tmp_path / "library").exists()
 
 
 def test_a_library_on_nothing_is_refused(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ import pytest
 import soundfile
 import torch
 
+from engine.errors import CheckpointError, FaultError, RequestError
 from engine.training import clap as clap_module
 from engine.training import diffusion, text, vae, vocoder
+from engine.training.cli import main
 from engine.training.corpus import (
     RATE,
     Corpus,
@@ -20,7 +22,15 @@ from engine.training.corpus import (
     place,
     recorded_wordings,
 )
-from engine.training.loop import Average, fit, warm_then_decay
+from engine.training.loop import (
+    MOST_SKIPPED,
+    Average,
+    Losses,
+    Trainee,
+    fit,
+    save_state,
+    warm_then_decay,
+)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +111,8 @@ def test_synthetic_shards_are_resumed_not_made_again(
     assert (tmp_path / "synthetic-0001.i16").read_bytes() == first
     assert (tmp_path / "synthetic-0000.i16").stat().st_mtime_ns == stamp
     assert all(len(entry.captions) >= 10 for _, entry in Corpus(tmp_path).clips)
+    with pytest.raises(RequestError, match="made with seed 0, not 1"):
+        build_synthetic(tmp_path, 6, seed=1)
 
 
 def test_average_follows_the_weights() -> None:
@@ -188,6 +200,62 @@ def test_fit_resumes_and_counts_time_over_starts(tmp_path: Path) -> None:
     assert third.n > first.n
 
 
+class Line(Trainee):
+    """Two weights, whose loss is NaN or infinite now and then."""
+
+    stateful = ("line", "optimizer")
+
+    def __init__(self, faults: dict[int, float]) -> None:
+        self.line, self.faults, self.n_tried = torch.nn.Linear(1, 1), faults, 0
+        self.average, self.n_steps = Average(self.line), 0
+        self.optimizer = torch.optim.AdamW(self.line.parameters(), 0.1)
+
+    def step(self, rng: np.random.Generator, done: float) -> Losses:
+        fault = self.faults.get(self.n_tried, 1.0)
+        self.n_tried += 1
+        loss = fault * self.line(torch.ones(1, 1)).square().sum()
+        self.descend(loss, self.line, self.optimizer)
+        return {"loss": loss.item()}
+
+
+@pytest.mark.parametrize("fault", [float("nan"), float("inf")])
+def test_steps_without_a_finite_gradient_are_left_out(fault: float) -> None:
+    rng, trainee = np.random.default_rng(0), Line({1: fault, 2: fault})
+    trainee.step(rng, 0.0)
+    weights = [p.detach().clone() for p in trainee.line.parameters()]
+    average = {name: value.clone() for name, value in trainee.average.weights.items()}
+    for _ in range(2):
+        trainee.step(rng, 0.0)
+    assert all(map(torch.equal, weights, trainee.line.parameters()))
+    assert all(torch.equal(average[name], trainee.average.weights[name]) for name in average)
+    trainee.step(rng, 0.0)
+    assert (trainee.n_steps, trainee.n_skipped) == (2, 0)
+    assert not torch.equal(weights[0], trainee.line.weight)
+
+
+@pytest.mark.usefixtures("a_second_a_step")
+def test_a_run_that_came_to_nothing_stops_and_keeps_its_last_state(tmp_path: Path) -> None:
+    trainee = Line({n: float("nan") for n in range(5, 100)})
+    fit(trainee, tmp_path / "run", minutes=0.02)
+    kept = (tmp_path / "run/state.pt").read_bytes()
+    trainee.n_tried = 5
+    with pytest.raises(FaultError, match=f"{MOST_SKIPPED} steps in a row"):
+        fit(trainee, tmp_path / "run", minutes=10)
+    assert (tmp_path / "run/state.pt").read_bytes() == kept
+    with torch.no_grad():
+        trainee.line.weight.fill_(float("nan"))
+    with pytest.raises(FaultError, match="no longer finite"):
+        save_state(trainee, tmp_path / "run", np.random.default_rng(0), 0.0, 0)
+    assert (tmp_path / "run/state.pt").read_bytes() == kept
+
+
+def test_a_judge_never_learns_from_what_isnt_finite(folder: Path) -> None:
+    trainee = vae.VaeTrainee(Corpus(folder))
+    mel = torch.zeros(1, 1, 64, 64, device=trainee.where)
+    trainee._judge_step(mel, mel * float("nan"))
+    assert all(p.isfinite().all() for p in trainee.judge.parameters())
+
+
 def test_vae_learns_and_exports_unit_latents(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,8 +323,8 @@ def test_diffusion_learns_from_prepared_items(
 def test_runs_begun_from_a_checkpoint_are_that_checkpoint(manifest: Path, tmp_path: Path) -> None:
     """All parts of `pocket`: they learn on, and are exported as they were."""
     from engine.checkpoint import POCKET, load_checkpoint
-    from engine.training.cli import main
-    from engine.training.export import export, run_state
+    from engine.training.export import export
+    from engine.training.lineage import run_state
 
     build_recorded(manifest, tmp_path / "corpus")
     begin = ["start", "--out", str(tmp_path)]
@@ -266,6 +334,7 @@ def test_runs_begun_from_a_checkpoint_are_that_checkpoint(manifest: Path, tmp_pa
         own, theirs = (getattr(c, part).state_dict() for c in (made, pocket))
         assert own.keys() == theirs.keys()
         assert all(torch.equal(own[name], theirs[name]) for name in own), part
+    assert made.name == tmp_path.name
     assert made.tokenizer("rain on tin") == pocket.tokenizer("rain on tin")
     assert made.vae.config.scaling_factor == pocket.vae.config.scaling_factor
     write_items(tmp_path / "latents", n=8)
@@ -273,6 +342,46 @@ def test_runs_begun_from_a_checkpoint_are_that_checkpoint(manifest: Path, tmp_pa
     trainee.load_state_dict(run_state(tmp_path / "diffusion"))
     assert np.isfinite(trainee.step(np.random.default_rng(0), 0.0)["velocity"])
     assert main(begin) == 2  # what was trained is not lost to a second start
+
+
+def move(run: Path) -> None:
+    """Another average in a run, as if it had been trained further."""
+    state = torch.load(run / "state.pt", weights_only=False)
+    average = state["trainee"]["average"]
+    next(iter(average.values())).add_(1.0)
+    torch.save(state, run / "state.pt")
+
+
+def test_latents_of_an_earlier_vae_are_refused(
+    manifest: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from engine.training.export import export
+
+    build_recorded(manifest, tmp_path / "corpus")
+    assert main(["start", "--out", str(tmp_path)]) == 0
+    write_items(tmp_path / "latents", n=8)
+    learn = ["diffusion", "--out", str(tmp_path), "--items", "8", "--minutes", "0"]
+    assert main(learn) == 0  # latents from before there were notes
+    assert main(learn) == 0
+    move(tmp_path / "vae")
+    assert main(learn) == 2
+    assert "latents was made by an earlier state of vae; delete it" in capsys.readouterr().err
+    # Begun from the checkpoint, the diffusion model belongs to the checkpoint's VAE.
+    for path in (tmp_path / "latents").iterdir():
+        path.unlink()
+    write_items(tmp_path / "latents", n=8)
+    assert main(learn) == 0
+    with pytest.raises(CheckpointError, match=r"diffusion learned .* earlier state of vae"):
+        export(tmp_path)
+    assert not (tmp_path / "checkpoint").exists()
+    monkeypatch.setattr(diffusion, "BATCH", 2)
+    trainee = diffusion.DiffusionTrainee(diffusion.Items(tmp_path / "latents"))
+    trainee.step(np.random.default_rng(0), 0.0)
+    save_state(trainee, tmp_path / "diffusion", np.random.default_rng(0), 1.0, 1)
+    export(tmp_path)
 
 
 def test_text_teacher_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,7 +393,5 @@ def test_text_teacher_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> N
 def test_command_line_refuses_an_empty_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from engine.training.cli import main
-
     assert main(["vae", "--out", str(tmp_path), "--minutes", "0.01"]) == 2
     assert "retake train corpus" in capsys.readouterr().err

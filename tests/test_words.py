@@ -10,7 +10,9 @@ import pytest
 import soundfile
 import torch
 
+from engine.errors import CheckpointError
 from engine.training import clap, text, words
+from engine.training.cli import main
 from engine.training.corpus import Corpus, build_recorded
 from engine.training.export import trained_clap
 from engine.training.loop import fit
@@ -59,7 +61,9 @@ def test_domain_words_are_the_nearest_to_the_captions() -> None:
 
 
 @pytest.mark.usefixtures("a_second_a_step")
-def test_words_are_taught_and_the_audio_tower_stays(corpus: Corpus, tmp_path: Path) -> None:
+def test_words_are_taught_and_the_audio_tower_stays(
+    corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = clap.ClapTrainee(corpus, tmp_path / "clap")
     fit(first, tmp_path / "clap", minutes=0.02)
     assert first.n_steps == 1
@@ -79,5 +83,7 @@ def test_words_are_taught_and_the_audio_tower_stays(corpus: Corpus, tmp_path: Pa
     )
     # Trained further, the audio tower is another one.
     fit(first, tmp_path / "clap", minutes=0.06)
-    with pytest.raises(ValueError, match="retake train words"):
+    with pytest.raises(CheckpointError, match="retake train words"):
         trained_clap(corpus, tmp_path)
+    assert main(["words", "--out", str(tmp_path), "--minutes", "9"]) == 2
+    assert "earlier state of clap" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, RequestError
 
 if TYPE_CHECKING:
     from engine.training.corpus import Corpus
@@ -62,14 +62,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         torch.set_num_threads(args.threads)
     parts = ("corpus", *SHARES, "export") if args.part == "all" else (args.part,)
-    for part in parts:
-        share = SHARES.get(part, 1.0) if args.part == "all" else 1.0
-        try:
+    part = args.part
+    try:
+        _check(parts, args)
+        for part in parts:
+            share = SHARES.get(part, 1.0) if args.part == "all" else 1.0
             _run(part, args, args.minutes * share)
-        except (FileNotFoundError, FileExistsError, CheckpointError) as error:
-            print(f"retake train {part}: {error}", file=sys.stderr)
-            return 2
+    except (FileNotFoundError, FileExistsError, CheckpointError, RequestError) as error:
+        print(f"retake train {part}: {error}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _check(parts: Sequence[str], args: argparse.Namespace) -> None:
+    """What can be known to go wrong is said before hours are spent."""
+    from engine.training.extras import check_packages
+
+    for part in parts:
+        check_packages(part, args.out)
+    if args.part == "all":
+        from engine.training import lineage
+
+        minutes = {name: share * args.minutes for name, share in SHARES.items()}
+        lineage.check_budgets(args.out, minutes)
+        lineage.check_words(args.out)
+        lineage.check_latents(args.out)
 
 
 def _run(part: str, args: argparse.Namespace, minutes: float) -> None:
@@ -97,8 +114,9 @@ def _corpus(args: argparse.Namespace) -> None:
     from engine.training import corpus
 
     folder = args.out / "corpus"
-    if args.sounds and not (folder / "recorded.json").exists():
-        corpus.build_recorded(args.sounds, folder)
+    is_new = bool(args.sounds) and corpus.build_recorded(args.sounds, folder)
+    if is_new and (latents := args.out / "latents").exists():
+        print(f"{latents} has none of the new sounds; delete it to have them", file=sys.stderr)
     processes = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
     corpus.build_synthetic(folder, args.synthetic, args.seed, processes=processes or 1)
 
@@ -128,16 +146,20 @@ def _trainee(part: str, corpus: Corpus, out: Path, n_items: int) -> Trainee:
         return ClapTrainee(corpus, out / "clap")
     if part == "words":
         from engine.training.clap import ClapTrainee
-        from engine.training.export import run_state
+        from engine.training.lineage import check_words, run_state
         from engine.training.words import WordsTrainee
 
+        check_words(out)
         clap = ClapTrainee(corpus, out / "clap")
-        clap.load_state_dict(run_state(out / "clap"))  # type: ignore[arg-type]
+        clap.load_state_dict(run_state(out / "clap"))
         return WordsTrainee(corpus, clap, out / "words")
     from engine.training.diffusion import DiffusionTrainee, Items, Preparer
     from engine.training.export import trained_clap, trained_vae
+    from engine.training.lineage import check_latents, marks
 
-    Preparer(corpus, trained_vae(out), trained_clap(corpus, out)).build(out / "latents", n_items)
+    check_latents(out)
+    preparer = Preparer(corpus, trained_vae(out), trained_clap(corpus, out))
+    preparer.build(out / "latents", n_items, marks(out))
     return DiffusionTrainee(Items(out / "latents"))
 
 

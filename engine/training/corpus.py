@@ -5,25 +5,30 @@ A corpus folder holds shards; a shard is `NAME.i16` (16-bit samples, all clips e
 and go on anywhere.
 
 A manifest is a CSV file with the columns `file` (relative to the manifest) and `caption`; every
-other column is optional. Every tenth recording, in the order of file names, is held out of
-training.
+other column is optional. Commas, semicolons or tabs part its cells. Every tenth recording, in the
+order of file names, is held out of training.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
+from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
+
+from engine.errors import RequestError
 
 RATE = 16000
 HOLD_OUT_EVERY = 10
@@ -94,10 +99,13 @@ def recorded_wordings(caption: str) -> tuple[str, ...]:
 
 
 class ShardWriter:
-    """Collects clips and writes them as one shard, at the end and all at once."""
+    """Collects clips and writes them as one shard, at the end and all at once; `origin` says what
+    it was made from."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder, self.name = folder, name
+    def __init__(
+        self, folder: Path, name: str, origin: Mapping[str, str | int] | None = None
+    ) -> None:
+        self.folder, self.name, self.origin = folder, name, dict(origin or {})
         self.waves: list[NDArray[np.int16]] = []
         self.entries: list[Entry] = []
         self.offset = 0
@@ -114,46 +122,142 @@ class ShardWriter:
 
     def close(self) -> None:
         """Write both files; the JSON file comes last and marks the shard as whole."""
+        whole = self.folder / f"{self.name}.json"
+        whole.unlink(missing_ok=True)  # of a shard that is made again
         np.concatenate(self.waves).tofile(self.folder / f"{self.name}.i16")
         part = self.folder / f"{self.name}.json.part"
-        part.write_text(json.dumps([asdict(entry) for entry in self.entries]))
-        os.replace(part, self.folder / f"{self.name}.json")
+        entries = [asdict(entry) for entry in self.entries]
+        part.write_text(json.dumps({"origin": self.origin, "entries": entries}))
+        os.replace(part, whole)
+
+
+def read_utf8(path: Path) -> str:
+    """A text file, with or without the mark that Windows programs put first.
+
+    Raises
+    ------
+    RequestError
+        `bad-value`: it is in another encoding.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RequestError(
+            "bad-value", f"{path} is not UTF-8; save it as UTF-8 ('CSV UTF-8' in Excel)"
+        ) from error
 
 
 def read_manifest(manifest: Path) -> list[dict[str, str]]:
-    """Rows of a manifest in the order of their files' names."""
-    with manifest.open(newline="", encoding="utf-8") as lines:
-        return sorted(csv.DictReader(lines), key=lambda row: row["file"])
-
-
-def build_recorded(manifest: Path, folder: Path) -> int:
-    """Write the shard `recorded` from a manifest; returns how many clips it holds.
+    """Rows of a manifest in the order of their files' names; empty ones are left out.
 
     Raises
     ------
     FileNotFoundError
-        The manifest is missing.
-    soundfile.LibsndfileError
-        A file it names is missing or can't be read.
+        There is no such file.
+    RequestError
+        `bad-value`: a column or a cell is missing, it isn't UTF-8, or it names no sounds.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if not manifest.is_file():
+        what = "is a folder; give the manifest in it" if manifest.is_dir() else "isn't there"
+        raise FileNotFoundError(f"{manifest} {what}: a CSV file with the columns file and caption")
+    text = read_utf8(manifest)
+    header = text.partition("\n")[0]
+    lines = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=header.count))
+    lines.fieldnames = [name.strip() for name in lines.fieldnames or ()]
+    if not {"file", "caption"} <= {*lines.fieldnames}:
+        raise _bad_manifest(manifest, 1, f"has the columns {header!r}; needed are file and caption")
+    rows = [_checked(row, manifest, lines.line_num) for row in lines if _is_filled(row)]
+    if not rows:
+        raise RequestError("bad-value", f"{manifest} names no sounds")
+    return sorted(rows, key=lambda row: row["file"])
+
+
+def _is_filled(row: Mapping[str, Any]) -> bool:
+    # A cell is None where the line is short, and a list where it is longer than the header.
+    return any(cell and any(cell) for cell in row.values())
+
+
+def _checked(row: dict[Any, Any], manifest: Path, line: int) -> dict[str, str]:
+    beyond = row.pop(None, ())  # where csv puts cells that have no column
+    if any(beyond):
+        wanted = "put a caption that holds a separator in quotes"
+        raise _bad_manifest(manifest, line, f"has more cells than columns; {wanted}")
+    cells = {name: (cell or "").strip() for name, cell in row.items()}
+    for name in ("file", "caption"):
+        if not cells[name]:
+            raise _bad_manifest(manifest, line, f"has no {name}")
+    return cells
+
+
+def _bad_manifest(manifest: Path, line: int, fault: str) -> RequestError:
+    return RequestError("bad-value", f"{manifest}, line {line}, {fault}")
+
+
+def check_there(manifest: Path, files: Sequence[Path]) -> None:
+    """Refuse a manifest whose files aren't all there.
+
+    Raises
+    ------
+    FileNotFoundError
+        Names the first that is missing.
+    """
+    missing = next((path for path in files if not path.is_file()), None)
+    if missing:
+        raise FileNotFoundError(f"{manifest} names {missing.name}, which isn't there")
+
+
+def build_recorded(manifest: Path, folder: Path) -> bool:
+    """Write the shard `recorded` from a manifest, if it isn't there already; returns whether it was
+    written.
+
+    A shard of another manifest is made again; one that doesn't say of which is kept.
+
+    Raises
+    ------
+    FileNotFoundError
+        The manifest, or a file it names, is missing.
+    RequestError
+        The manifest can't be read.
+    soundfile.LibsndfileError
+        A file it names can't be read.
+    """
     rows = read_manifest(manifest)
-    writer = ShardWriter(folder, "recorded")
+    origin = {"manifest": sha256(manifest.read_bytes()).hexdigest()}
+    if _origin(folder / "recorded.json") in ({}, origin):
+        return False
+    check_there(manifest, [manifest.parent / row["file"] for row in rows])
+    folder.mkdir(parents=True, exist_ok=True)
+    writer = ShardWriter(folder, "recorded", origin)
     for index, row in enumerate(tqdm(rows, desc="recordings", unit="clip")):
         wave = level(load_recording(manifest.parent / row["file"]))
-        tags = tuple(filter(None, (row.get("tags") or "").split(";")))
+        tags = tuple(filter(None, row.get("tags", "").split(";")))
         held_out = index % HOLD_OUT_EVERY == HOLD_OUT_EVERY - 1
         writer.add(wave, row["file"], recorded_wordings(row["caption"]), tags, held_out)
     writer.close()
-    return len(rows)
+    return True
+
+
+def _origin(shard: Path) -> dict[str, str | int] | None:
+    """What a shard was made from; nothing where it doesn't say, None where there is no shard."""
+    if not shard.exists():
+        return None
+    kept = json.loads(shard.read_text())
+    return kept["origin"] if isinstance(kept, dict) else {}  # once it was the entries alone
 
 
 def build_synthetic(
     folder: Path, n_clips: int, seed: int = 0, prefix: str = "synthetic", processes: int = 1
 ) -> None:
-    """Write synthetic shards up to `n_clips`; shards that are there already are kept."""
+    """Write synthetic shards up to `n_clips`; shards that are there already are kept.
+
+    Raises
+    ------
+    RequestError
+        `conflict`: one of those was made with another seed.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    shards = [n for n in range(-(-n_clips // SHARD_CLIPS)) if not _is_whole(folder, prefix, n)]
+    names = [f"{prefix}-{n:04d}" for n in range(-(-n_clips // SHARD_CLIPS))]
+    shards = [n for n, name in enumerate(names) if not _is_made(folder / f"{name}.json", seed)]
     build = partial(_build_shard, folder, seed, prefix)
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         made = map(build, shards) if processes == 1 else pool.map(build, shards)
@@ -164,7 +268,7 @@ def build_synthetic(
 def _build_shard(folder: Path, seed: int, prefix: str, shard: int) -> None:
     from engine.training import sounds
 
-    writer = ShardWriter(folder, f"{prefix}-{shard:04d}")
+    writer = ShardWriter(folder, f"{prefix}-{shard:04d}", {"seed": seed})
     for index in range(SHARD_CLIPS):
         rng = np.random.default_rng((seed, shard, index))
         made = sounds.example(rng, seconds=SYNTHETIC_SECONDS, rate=RATE)
@@ -173,8 +277,15 @@ def _build_shard(folder: Path, seed: int, prefix: str, shard: int) -> None:
     writer.close()
 
 
-def _is_whole(folder: Path, prefix: str, shard: int) -> bool:
-    return (folder / f"{prefix}-{shard:04d}.json").exists()
+def _is_made(shard: Path, seed: int) -> bool:
+    origin = _origin(shard)
+    if origin and origin["seed"] != seed:
+        raise RequestError(
+            "conflict",
+            f"{shard} was made with seed {origin['seed']}, not {seed}; give --seed "
+            f"{origin['seed']}, or delete the synthetic shards in its folder",
+        )
+    return origin is not None
 
 
 #: How much more often a recording is drawn than a synthetic clip of the same length.
@@ -253,6 +364,7 @@ def place(wave: Wave, n_samples: int, rng: np.random.Generator) -> Wave:
 
 
 def _entries(path: Path) -> Iterator[Entry]:
-    for row in json.loads(path.read_text()):
+    kept = json.loads(path.read_text())
+    for row in kept["entries"] if isinstance(kept, dict) else kept:
         row["captions"], row["kinds"] = tuple(row["captions"]), tuple(row["kinds"])
         yield Entry(**row)

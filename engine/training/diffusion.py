@@ -11,6 +11,7 @@ clips.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from engine.training.clap import (
     embed_text,
 )
 from engine.training.corpus import Corpus, Entry
+from engine.training.lineage import NOTE, Marks, noted
 from engine.training.loop import (
     Average,
     Losses,
@@ -94,9 +96,11 @@ class Preparer:
         self.front = LogMel().to(self.where)
         self.ears = ClapMel(window_samples=WINDOW_SAMPLES).to(self.where)
 
-    def build(self, folder: Path, n_items: int, seed: int = 0) -> None:
-        """Write shards of items into `folder` until there are `n_items`; whole shards are kept."""
+    def build(self, folder: Path, n_items: int, made_by: Marks, seed: int = 0) -> None:
+        """Write shards of items into `folder` until there are `n_items`; whole shards are kept.
+        `made_by` holds the marks of the networks."""
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / NOTE).write_text(json.dumps(dict(made_by), indent=2) + "\n")
         np.save(folder / "empty.npy", self._texts([""])[0])
         shards = range(-(-n_items // SHARD_ITEMS))
         for shard in tqdm(shards, desc="latents", unit="shard"):
@@ -167,6 +171,7 @@ class Items:
         self.audio = np.concatenate([shard["audio"] for shard in shards])
         self.text = np.concatenate([shard["text"] for shard in shards])
         self.empty = np.load(folder / "empty.npy")
+        self.made_by = noted(folder)
         #: Standard deviation over all latent values: its inverse is the VAE's scaling factor.
         self.spread = float(self.latents[:4000].astype(np.float32).std())
 
@@ -201,6 +206,8 @@ class DiffusionTrainee(Trainee):
         self.average = Average(self.unet, decay=0.9995)
         self.optimizer = torch.optim.AdamW(self.unet.parameters(), LEARNING_RATE, weight_decay=0.01)
         self.scheduler = DDIMScheduler(**SCHEDULER)
+        #: Marks of the networks that made the latents of the last step.
+        self.made_by: Marks = {}
         self.n_steps = 0
 
     def step(self, rng: np.random.Generator, done: float) -> Losses:
@@ -208,6 +215,7 @@ class DiffusionTrainee(Trainee):
         set_rate(self.optimizer, LEARNING_RATE * warm_then_decay(done, self.n_steps, 500))
         if self.items is None:
             raise RuntimeError("there are no latents to learn from")
+        self.made_by = self.items.made_by
         latents, condition = (
             torch.from_numpy(a).to(self.where) for a in self.items.batch(rng, BATCH)
         )
@@ -223,6 +231,15 @@ class DiffusionTrainee(Trainee):
         loss = (made.float() - target).square().mean()
         self.descend(loss, self.unet, self.optimizer)
         return {"velocity": loss.item()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that must survive, and what its latents were made by."""
+        return super().state_dict() | {"made_by": dict(self.made_by)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The way back from `state_dict`."""
+        super().load_state_dict(state)
+        self.made_by = state.get("made_by", {})
 
     def export(self, folder: Path) -> None:
         """Write unet/ and scheduler/ of a checkpoint into `folder`."""

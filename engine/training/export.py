@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import torch
 from diffusers import AutoencoderKL
 
 from engine.training.clap import ClapTrainee
 from engine.training.corpus import Corpus
 from engine.training.diffusion import DiffusionTrainee, Items
+from engine.training.lineage import check_latents, check_learned, check_words, run_state
 from engine.training.vae import CONFIG, VaeTrainee
 from engine.training.vocoder import VocoderTrainee
 
@@ -31,24 +31,6 @@ MODEL_INDEX = {
 }
 
 
-def run_state(folder: Path) -> dict[str, object]:
-    """The trainee's state saved in a run's folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        The part has not been trained.
-    """
-    path = folder / "state.pt"
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{folder.name} has not been trained; run: retake train {folder.name}"
-        )
-    state = torch.load(path, map_location="cpu", weights_only=False)
-    trainee: dict[str, object] = state["trainee"]
-    return trainee
-
-
 def trained_vae(out: Path) -> AutoencoderKL:
     """The averaged VAE of a run, in fp32."""
     vae = AutoencoderKL(**CONFIG)
@@ -61,45 +43,43 @@ def trained_clap(corpus: Corpus, out: Path) -> ClapTrainee:
 
     Raises
     ------
-    ValueError
-        CLAP's audio tower was trained further since then.
+    CheckpointError
+        CLAP was trained further since `words` began.
     """
+    check_words(out)
     clap = ClapTrainee(corpus, out / "clap")
-    clap.load_state_dict(run_state(out / "clap"))  # type: ignore[arg-type]
+    clap.load_state_dict(run_state(out / "clap"))
     if (out / "words" / "state.pt").exists():
-        words: dict[str, torch.Tensor] = run_state(out / "words")["average"]  # type: ignore[assignment]
-        heard = "audio_projection.linear1.weight"
-        if not torch.equal(words[heard], clap.average.weights[heard]):
-            raise ValueError(
-                "words was trained with an earlier state of clap; remove its folder and run: "
-                "retake train words"
-            )
-        clap.average.weights = words
+        clap.average.weights = run_state(out / "words")["average"]
     return clap
 
 
 def export(out: Path) -> Path:
-    """Write `out`/checkpoint from the runs in `out`; returns its folder.
+    """Write `out`/checkpoint from the runs in `out`, called as that folder is; returns its folder.
 
     Raises
     ------
     FileNotFoundError
         A part has not been trained.
+    CheckpointError
+        A part was trained with an earlier state of another.
     """
     corpus, folder = Corpus(out / "corpus"), out / "checkpoint"
-    folder.mkdir(exist_ok=True)
+    diffusion = DiffusionTrainee(None)
+    diffusion.load_state_dict(run_state(out / "diffusion"))
+    check_learned(out, diffusion.made_by)
+    check_latents(out)
     scaling_factor = _scaling_factor(out)
+    folder.mkdir(exist_ok=True)
     trained_clap(corpus, out).export(folder)
     vae = VaeTrainee(corpus)
-    vae.load_state_dict(run_state(out / "vae"))  # type: ignore[arg-type]
+    vae.load_state_dict(run_state(out / "vae"))
     vae.export(folder / "vae", scaling_factor=scaling_factor)
     vocoder = VocoderTrainee(corpus)
-    vocoder.load_state_dict(run_state(out / "vocoder"))  # type: ignore[arg-type]
+    vocoder.load_state_dict(run_state(out / "vocoder"))
     vocoder.export(folder / "vocoder")
-    diffusion = DiffusionTrainee(None)
-    diffusion.load_state_dict(run_state(out / "diffusion"))  # type: ignore[arg-type]
     diffusion.export(folder)
-    about = {"name": "pocket", "window_frames": WINDOW_FRAMES, "n_fft": 1024}
+    about = {"name": out.resolve().name, "window_frames": WINDOW_FRAMES, "n_fft": 1024}
     (folder / "retake.json").write_text(json.dumps(about, indent=2) + "\n")
     (folder / "model_index.json").write_text(json.dumps(MODEL_INDEX, indent=2) + "\n")
     return folder

@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
-from engine.adapter import FOLDER, STEM
-from engine.checkpoint import load_checkpoint
+from engine.adapter import FOLDER, STEM, base_of
+from engine.checkpoint import find, load_checkpoint
 from engine.engine import Engine
+from engine.errors import CheckpointError, RequestError
 from engine.model_input import model_input
 from engine.networks import Networks
 from engine.region import Region, read
-from engine.training.corpus import place, read_manifest
+from engine.training.corpus import check_there, place, read_manifest, read_utf8
+from engine.training.extras import require
 from engine.training.loop import (
     Average,
     Losses,
@@ -34,6 +36,7 @@ from engine.training.loop import (
     fit,
     set_rate,
 )
+from engine.weights import read_json
 
 SOUND_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".m4a"}
 RANK = 16
@@ -43,6 +46,8 @@ DROPPED, FROM_TEXT = 0.1, 0.5
 #: Latents made of each sound: crops at other places and levels.
 CROPS = 8
 LONGEST_S = 30.0
+#: In the run's folder: the checkpoint that its adapters are for.
+BASE = "base.txt"
 #: Layers of the UNet that get adapters, by the end of their names.
 ADAPTED = ("to_q", "to_k", "to_v", "to_out.0", "conv1", "conv2", "time_emb_proj", "class_embedding")
 
@@ -54,26 +59,31 @@ def captioned(folder: Path) -> list[tuple[Path, str]]:
     ------
     FileNotFoundError
         There is no folder, no sound in it, or a file that the manifest names is missing.
+    RequestError
+        `bad-value`: the manifest, or a text file, can't be read.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
     manifest = folder / "manifest.csv"
     if manifest.is_file():
         found = [(folder / row["file"], row["caption"]) for row in read_manifest(manifest)]
+        check_there(manifest, [path for path, _ in found])
     else:
-        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SOUND_SUFFIXES)
-        found = [(path, _called(path)) for path in paths]
-    missing = [path for path, _ in found if not path.is_file()]
-    if missing:
-        raise FileNotFoundError(f"{manifest} names {missing[0].name}, which isn't there")
+        found = [(path, _called(path)) for path in sorted(folder.rglob("*")) if _is_sound(path)]
     if not found:
         raise FileNotFoundError(f"no sounds in {folder}; it needs wav, flac, ogg or mp3 files")
     return found
 
 
+def _is_sound(path: Path) -> bool:
+    """Not so macOS's `._door.wav`, which holds what other file systems can't."""
+    is_hidden = path.name.startswith(".")
+    return path.suffix.lower() in SOUND_SUFFIXES and path.is_file() and not is_hidden
+
+
 def _called(path: Path) -> str:
     beside = path.with_suffix(".txt")
-    if beside.is_file() and (text := beside.read_text(encoding="utf-8").strip()):
+    if beside.is_file() and (text := read_utf8(beside).strip()):
         return " ".join(text.split())
     words = re.sub(r"[\d_\-.]+", " ", path.stem)
     return " ".join(words.split()).lower() or path.stem
@@ -145,9 +155,7 @@ class AdapterTrainee(Trainee):
         }
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)
         save_file(weights, folder / FOLDER / f"{STEM}.safetensors")
-        path = Path(base).expanduser()
-        named = str(path.resolve()) if path.is_dir() else str(base)
-        about = {"name": folder.resolve().name, "base": named}
+        about = {"name": folder.resolve().name, "base": _named(base)}
         (folder / "retake.json").write_text(json.dumps(about, indent=2) + "\n")
 
 
@@ -201,6 +209,55 @@ def _crop(wave: NDArray[np.float32], n: int, rng: np.random.Generator) -> NDArra
     return np.ascontiguousarray(heard * 10 ** (rng.uniform(-6, 3) / 20), np.float32)
 
 
+def _named(base: str | Path) -> str:
+    """How a library names its base: a folder by its whole path."""
+    path = Path(base).expanduser()
+    return str(path.resolve()) if path.is_dir() else str(base)
+
+
+def _check_out(base: str | Path, out: Path) -> None:
+    """Refuse an `out` where something would be lost, or would get adapters for another network.
+
+    Raises
+    ------
+    CheckpointError
+        There is no such base; the retake.json in `out` can't be read.
+    RequestError
+        `conflict`: `out` is the base, a whole checkpoint, or stands on another base.
+    """
+    stands_on = find(base)
+    if out.exists() and out.samefile(stands_on):
+        raise _conflict(f"{out} is the base itself, which would be lost; give another --out")
+    if (out / "unet").exists():
+        raise _conflict(f"{out} holds a checkpoint, which would be lost; give another --out")
+    for other in _bases(out):
+        if not _is_at(other, stands_on):
+            raise _conflict(
+                f"{out} was begun on {other}, not on {base}; give that as --from, or another --out"
+            )
+
+
+def _bases(out: Path) -> list[str | Path]:
+    """What the library, and the run, in `out` stand on."""
+    found: list[str | Path] = []
+    if (out / "retake.json").is_file():
+        found.append(base_of(out, read_json(out / "retake.json", ".")) or out)
+    if (out / "run" / BASE).is_file():
+        found.append((out / "run" / BASE).read_text(encoding="utf-8").strip())
+    return found
+
+
+def _is_at(checkpoint: str | Path, folder: Path) -> bool:
+    try:
+        return find(checkpoint).samefile(folder)
+    except CheckpointError:  # it is gone
+        return False
+
+
+def _conflict(sentence: str) -> RequestError:
+    return RequestError("conflict", sentence)
+
+
 def finetune(
     sounds: Path, base: str | Path, out: Path, minutes: float, seed: int = 0
 ) -> AdapterTrainee:
@@ -213,9 +270,14 @@ def finetune(
     FileNotFoundError
         There are no sounds.
     RequestError, CheckpointError
-        A sound can't be read; there is no such base.
+        A sound can't be read; peft is not installed; there is no such base; `out` holds something
+        else than a library on `base`.
     """
+    require("peft")
+    _check_out(base, out)
     trainee = AdapterTrainee(base, captioned(sounds))
+    (out / "run").mkdir(parents=True, exist_ok=True)
+    (out / "run" / BASE).write_text(_named(base) + "\n", encoding="utf-8")
     fit(trainee, out / "run", minutes, seed)
     trainee.export(out, base)
     return trainee

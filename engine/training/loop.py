@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import ctypes
+import math
 import os
 import sys
 import time
@@ -24,6 +25,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from engine.device import denormals_flushed
+from engine.errors import FaultError
+
+#: Steps in a row without a finite gradient that end a run.
+MOST_SKIPPED = 20
 
 Losses = dict[str, float]
 
@@ -61,6 +66,7 @@ class Trainee(ABC):
     stateful: ClassVar[tuple[str, ...]]
     average: Average
     n_steps: int
+    n_skipped: int = 0
 
     @abstractmethod
     def step(self, rng: np.random.Generator, done: float) -> Losses:
@@ -73,13 +79,25 @@ class Trainee(ABC):
         optimizer: torch.optim.Optimizer,
         largest_norm: float = 1.0,
     ) -> None:
-        """One optimizer step down `loss`, with its gradient clipped; the average follows."""
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), largest_norm)
-        optimizer.step()
-        self.average.update(network, self.n_steps)
-        self.n_steps += 1
+        """One optimizer step down `loss`, with its gradient clipped; the average follows. A step
+        whose gradient isn't finite is left out.
+
+        Raises
+        ------
+        FaultError
+            `internal`: so were `MOST_SKIPPED` in a row.
+        """
+        if step_down(loss, network, optimizer, largest_norm):
+            self.average.update(network, self.n_steps)
+            self.n_steps, self.n_skipped = self.n_steps + 1, 0
+            return
+        self.n_skipped += 1
+        if self.n_skipped >= MOST_SKIPPED:
+            raise FaultError(
+                "internal",
+                f"{self.n_skipped} steps in a row had no finite gradient, so training stopped; the "
+                "run's folder keeps what was last saved. Delete it to begin this part anew",
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, optimizers, average and step: everything that must survive."""
@@ -91,6 +109,23 @@ class Trainee(ABC):
         for name in self.stateful:
             getattr(self, name).load_state_dict(state[name])
         self.average.weights, self.n_steps = state["average"], state["n_steps"]
+
+
+def step_down(
+    loss: Tensor,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    largest_norm: float = math.inf,
+) -> bool:
+    """One optimizer step down `loss`, with its gradient clipped; False, and no step, where the
+    gradient isn't finite."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(network.parameters(), largest_norm)
+    is_finite = bool(torch.isfinite(norm))
+    if is_finite:
+        optimizer.step()
+    return is_finite
 
 
 def device() -> torch.device:
@@ -221,7 +256,13 @@ def _save(
 def save_state(
     trainee: Trainee, folder: Path, rng: np.random.Generator, used_s: float, step: int
 ) -> None:
-    """Write a run's `state.pt`, whole or not at all."""
+    """Write a run's `state.pt`, whole or not at all.
+
+    Raises
+    ------
+    FaultError
+        `internal`: the state isn't finite; the one that is there stays.
+    """
     state = {
         "trainee": trainee.state_dict(),
         "rng": rng.bit_generator.state,
@@ -229,10 +270,22 @@ def save_state(
         "used_s": used_s,
         "step": step,
     }
+    if not _is_finite(state["trainee"]):
+        raise FaultError(
+            "internal", f"{folder.name}'s weights are no longer finite; {folder} stays as it was"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "state.pt.part"
     torch.save(state, part)
     os.replace(part, folder / "state.pt")
+
+
+def _is_finite(state: Any) -> bool:
+    """Whether every tensor of a nested state is."""
+    if isinstance(state, Tensor):
+        return bool(torch.isfinite(state).all())
+    inner = state.values() if isinstance(state, dict) else state
+    return not isinstance(state, (dict, list, tuple)) or all(_is_finite(part) for part in inner)
 
 
 def _log(folder: Path, step: int, spent_s: float, sums: dict[str, list[float]], bar: Any) -> None:

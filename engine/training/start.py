@@ -17,6 +17,7 @@ from engine.training.clap import LESSON_STEPS, ClapTrainee
 from engine.training.corpus import Corpus
 from engine.training.diffusion import DiffusionTrainee
 from engine.training.export import SCALING_FACTOR
+from engine.training.lineage import mark
 from engine.training.loop import Average, Trainee, save_state
 from engine.training.vae import VaeTrainee
 from engine.training.vocoder import VocoderTrainee
@@ -48,6 +49,7 @@ def start(checkpoint: str | Path, out: Path, seed: int = 0) -> None:
         ),
         "diffusion": _begin(unet := DiffusionTrainee(None), unet.unet, found.unet.state_dict()),
     }
+    unet.made_by = {part: mark(trainees[part].average.weights) for part in ("vae", "clap")}
     for part, trainee in trainees.items():
         save_state(trainee, out / part, np.random.default_rng(seed), used_s=0.0, step=0)
     (out / "vae" / SCALING_FACTOR).write_text(f"{found.vae.config.scaling_factor!r}\n")

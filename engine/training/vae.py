@@ -19,6 +19,7 @@ from engine.training.loop import (
     autocast,
     device,
     set_rate,
+    step_down,
     to_tensor,
     warm_then_decay,
 )
@@ -115,9 +116,7 @@ class VaeTrainee(Trainee):
     def _judge_step(self, real: Tensor, made: Tensor) -> float:
         real_score, made_score = self.judge(real / 5 + 1), self.judge(made / 5 + 1)
         loss = nn.functional.relu(1 - real_score).mean() + nn.functional.relu(1 + made_score).mean()
-        self.judge_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.judge_optimizer.step()
+        step_down(loss, self.judge, self.judge_optimizer)
         return loss.item()
 
     def export(self, folder: Path, scaling_factor: float = 1.0) -> None:

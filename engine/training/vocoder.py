@@ -19,6 +19,7 @@ from engine.training.loop import (
     autocast,
     device,
     set_rate,
+    step_down,
     to_tensor,
     warm_then_decay,
 )
@@ -113,9 +114,7 @@ class VocoderTrainee(Trainee):
     def _judge_step(self, real: Tensor, made: Tensor) -> float:
         with autocast(self.where):
             loss = judge_loss(self.judges(real), self.judges(made))
-        self.judge_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.judge_optimizer.step()
+        step_down(loss, self.judges, self.judge_optimizer)
         return loss.item()
 
     def export(self, folder: Path) -> None:

@@ -133,11 +133,6 @@ def frame_count(n: int) -> int:
     return n // HOP + 4
 
 
-def frame_times(n: int, rate: int) -> Signal:
-    """Centre of every frame of `sculpt`, in seconds."""
-    return (np.arange(frame_count(n)) * HOP - FRAME / 2 + HOP) / rate
-
-
 def frame_curve(curve: Curve, n: int) -> Signal:
     """A per-sample curve read at the frames of `sculpt`, shape = (n_frames,)."""
     centres = np.clip(np.arange(frame_count(n)) * HOP - FRAME // 2 + HOP, 0, n - 1)
