@@ -72,14 +72,14 @@ def _solvers(
     engine: Engine, judge: Judge, recordings: list[Recording], args: Any
 ) -> dict[str, dict[str, float]]:
     """The default solver against ten times the steps, over three seeds: mean and spread."""
-    rows = {}
+    rows, prompts = {}, FIRST_FORTY[:: max(1, len(FIRST_FORTY) // args.prompts)]
     for name, (sampler, steps) in SOLVERS.items():
         make = generation.maker(engine, steps, sampler)
         found = []
         for seed in SOLVER_SEEDS:
             options: dict[str, Any] = {"sampler": sampler, "steps": steps, "seed": seed}
             agreed, _ = generation.measure(
-                make, judge, FIRST_FORTY[::2], range(seed, seed + 1), f"{name}, seed {seed}"
+                make, judge, prompts, range(seed, seed + 1), f"{name}, seed {seed}"
             )
             holes = repair.holes(engine, recordings, args.clips // 2, **options)
             highs = repair.highs(engine, recordings, args.clips // 2, **options)
@@ -105,6 +105,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=20, help="clips for transfer and repair")
     parser.add_argument("--every", type=int, default=3, help="reconstruct every n-th recording")
     parser.add_argument("--seeds", type=int, default=1, help="clips a prompt")
+    parser.add_argument("--prompts", type=int, default=20, help="prompts for solvers, of 40")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--sheets", type=Path, help="write spectrogram sheets into this folder")
     args = parser.parse_args()

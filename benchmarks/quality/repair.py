@@ -27,9 +27,10 @@ def holes(
 ) -> dict[str, dict[str, float]]:
     """For each length: mean log-mel error inside the hole of the take, of the line drawn across it,
     of that line made into sound by the vocoder, of the sound before the hole played backwards (what
-    another stretch of the same recording is off by), and of the recording itself sent through VAE
-    and vocoder; the step of level across the seams of the take, of the recording in the same
-    places, and how far the one is from the other. `options` go to every edit."""
+    another stretch of the same recording is off by), of what the hole itself holds, each bin at its
+    median all along (what knowing its mean spectrum is worth), and of the recording itself sent
+    through VAE and vocoder; the step of level across the seams of the take, of the recording in the
+    same places, and how far the one is from the other. `options` go to every edit."""
     rows = {}
     for seconds in HOLES_S:
         clips = [r.wave for r in recordings if len(r.wave) > (seconds + 2 * AROUND_S) * RATE]
@@ -37,12 +38,15 @@ def holes(
             _hole(engine, clip, seconds, options)
             for clip in tqdm(clips[:n], desc=f"hole {seconds} s", unit="clip")
         ]
-        made, line, sounding, mirrored, coded, silence, step, own, off = np.mean(found, axis=0)
+        made, line, sounding, mirrored, median, coded, silence, step, own, off = np.mean(
+            found, axis=0
+        )
         rows[f"hole of {seconds} s, {len(found)} clips"] = {
             "log-mel L1": float(made),
             "linear interpolation": float(line),
             "the same as sound": float(sounding),
             "the sound before, mirrored": float(mirrored),
+            "the hole's own median": float(median),
             "the recording, coded": float(coded),
             "silence": float(silence),
             "ratio": float(made / line),
@@ -76,6 +80,7 @@ def _hole(engine: Engine, clip: Wave, seconds: float, options: dict) -> tuple[fl
         float(np.abs(line - wanted).mean()),
         float(np.abs(log_mel(sounding)[inside] - wanted).mean()),
         float(np.abs(log_mel(mirrored)[inside] - wanted).mean()),
+        float(np.abs(np.median(wanted, axis=0) - wanted).mean()),
         float(np.abs(log_mel(coded)[inside] - wanted).mean()),
         float(np.abs(np.log(1e-5) - wanted).mean()),
         *_level_steps(take, clip, (start, start + frames)),
