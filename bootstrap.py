@@ -42,7 +42,9 @@ def main() -> int:
     )
     parser.add_argument("command", choices=sorted(EXTRAS))
     parser.add_argument(
-        "--torch-index", metavar="URL", help="package index to take torch from, for another build"
+        "--torch-index",
+        metavar="URL",
+        help="package index to take torch from, for another build; later runs keep to it",
     )
     parser.add_argument("--force", action="store_true", help="install again though nothing changed")
     options, rest = parser.parse_known_args()
@@ -60,15 +62,20 @@ def venv_program(name: str) -> Path:
 def install(command: str, torch_index: str | None, force: bool) -> None:
     """Make .venv what the command needs, unless it is that already."""
     extras = EXTRAS[command]
-    print_of_state = fingerprint(torch_index)
-    if not force and is_installed(extras, print_of_state):
+    known, had_extras, had_index = stamp()
+    index = torch_index or had_index
+    print_of_state = fingerprint(index)
+    is_there = known == print_of_state and had_extras in (extras, EXTRAS["test"])
+    if is_there and not force and venv_program("python").exists():
         return
     make_venv()
-    install_torch(torch_index)
+    write_stamp("", "", had_index)  # where this run ends early, the next one installs
+    install_torch(index, is_anew=force or index != had_index)
+    write_stamp("", "", index)
     print(f"bootstrap: installing Retake{extras} ...", flush=True)
     if pip("install", "--editable", f".{extras}"):
         sys.exit("bootstrap: Retake's dependencies could not be installed; pip's words are above.")
-    STAMP.write_text(f"{print_of_state}\n{extras}\n", encoding="utf-8")
+    write_stamp(print_of_state, extras, index)
 
 
 def fingerprint(torch_index: str | None) -> str:
@@ -77,12 +84,16 @@ def fingerprint(torch_index: str | None) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def is_installed(extras: str, print_of_state: str) -> bool:
-    """Whether the last install was the same, or the same with more."""
-    if not STAMP.is_file() or not venv_program("python").exists():
-        return False
-    known, had_extras = STAMP.read_text(encoding="utf-8").split("\n")[:2]
-    return known == print_of_state and had_extras in (extras, EXTRAS["test"])
+def stamp() -> tuple[str, str, str | None]:
+    """Of the last install: its fingerprint (empty where it didn't end), extras, torch's index."""
+    text = STAMP.read_text(encoding="utf-8") if STAMP.is_file() else ""
+    known, extras, index = [*text.split("\n"), "", "", ""][:3]
+    return known, extras, index or None
+
+
+def write_stamp(print_of_state: str, extras: str, index: str | None) -> None:
+    """Keep what `stamp` tells."""
+    STAMP.write_text(f"{print_of_state}\n{extras}\n{index or ''}\n", encoding="utf-8")
 
 
 def make_venv() -> None:
@@ -103,11 +114,15 @@ def make_venv() -> None:
         sys.exit("bootstrap: .venv could not be made; the words above say why.")
 
 
-def install_torch(index: str | None) -> None:
-    """Torch first and alone, so that nothing else chooses its build."""
+def install_torch(index: str | None, is_anew: bool) -> None:
+    """Torch first and alone, so that nothing else chooses its build.
+
+    Of another index it is installed anew: to pip, the build that is there would do.
+    """
     print("bootstrap: installing torch (the largest part) ...", flush=True)
     if index:
-        if pip("install", "torch", "--index-url", index):
+        anew = ["--force-reinstall"] if is_anew else []
+        if pip("install", *anew, "torch", "--index-url", index):
             sys.exit(f"bootstrap: torch could not be installed from {index}.")
         return
     if pip("install", TORCH):

@@ -175,13 +175,15 @@ The [promises to the host](engine.md#what-every-edit-keeps) hold with one, too.
 A folder that is watched gets no file written over: `door.wav` becomes `door.telephone.wav`, then
 `door.telephone.2.wav`. A file is taken up when it has stood still for two seconds.
 `retake-done.txt` beside the takes keeps what is done (the next watch goes on from there),
-`retake-errors.txt` what failed and why. `--once` ends when all is done.
+`retake-errors.txt` what failed and why. A folder that goes away is waited for. `--once` ends when
+all is done, with status 1 where files failed.
 
 ## Your own
 
 They are TOML files in `presets` in Retake's config folder (Linux `~/.config/retake/presets`, macOS
 `~/Library/Application Support/retake/presets`, Windows `%LOCALAPPDATA%\\retake\\presets`), or where
-`$RETAKE_PRESETS` says. One of the same name comes before the library's.
+`$RETAKE_PRESETS` says. One of the same name comes before the library's. A path in one (a mask, an
+impulse response, a plug-in) counts from the file's own folder.
 
 ```
 retake preset new my-hall --extends cathedral    # says where the file is

@@ -11,7 +11,6 @@ from typing import Any
 from daw_bridge import audacity
 
 HERE = Path(__file__).parent
-PLATFORMS = ("linux", "darwin", "win32")
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class Placement:
 
     @property
     def heads_apart(self) -> bool:
-        """Whether attention runs faster head by head than fused; see `kernels`."""
+        """Whether attention runs faster head by head than fused; see `attention`."""
         return (self.device.type, self.dtype) == ("cpu", torch.bfloat16) and not _able("amx_bf16")
 
     def place(self, network: Any) -> Any:
@@ -140,19 +140,6 @@ def _likes_bf16(device: torch.device) -> bool:
 def _able(instructions: str) -> bool:
     ask = getattr(torch.cpu, "get_capabilities", None)  # older torch can't say
     return ask is not None and bool(ask().get(instructions))
-
-
-#: How libraries say it where they have no error of its own: CUDA and MPS, torch's allocator on
-#: Linux and on Windows, cuBLAS.
-_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of torch's, or of Python's own, means that memory ran out."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(words in text for words in _NO_MEMORY)
 
 
 def give_back_memory() -> None:

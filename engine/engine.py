@@ -13,15 +13,9 @@ from typing import TypeVar
 import numpy as np
 
 from engine.checkpoint import load_checkpoint
-from engine.device import (
-    Placement,
-    choose,
-    denormals_flushed,
-    give_back_memory,
-    is_out_of_memory,
-)
+from engine.device import Placement, choose, denormals_flushed, give_back_memory
 from engine.edits import Edit, Generate
-from engine.errors import Cancelled, FaultError, RequestError
+from engine.errors import Cancelled, FaultError, RequestError, is_out_of_memory
 from engine.flows import FLOWS
 from engine.laion import load_laion
 from engine.networks import Networks

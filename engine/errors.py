@@ -68,5 +68,18 @@ class CheckpointError(RetakeError):
     codes = ("unknown-model", "model-unavailable")
 
 
+#: How libraries say it where they have no error of its own: CUDA and MPS, torch's allocator on
+#: Linux and on Windows, cuBLAS.
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python's own, or of torch's, means that memory ran out."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in _NO_MEMORY)
+
+
 class Cancelled(Exception):  # noqa: N818 (it is an answer, not an error)
     """Raised by a progress callback to stop an edit; the engine lets it through untouched."""

@@ -67,18 +67,6 @@ class ModelInput:
         """Model sample nearest to the region's first frame."""
         return units.rescale_position(self.before_frames, self.host_rate, self.rate)
 
-    @property
-    def n_samples_region(self) -> int:
-        """Model samples of the region."""
-        stop_frames = self.before_frames + self.region_frames
-        return units.rescale_position(stop_frames, self.host_rate, self.rate) - self.start_samples
-
-    def span_of(self, start_frames: int, stop_frames: int) -> tuple[int, int]:
-        """Model samples (start, stop) that cover host frames counted from the region's start."""
-        start = units.rescale_down(self.before_frames + start_frames, self.host_rate, self.rate)
-        stop = units.rescale_up(self.before_frames + stop_frames, self.host_rate, self.rate)
-        return max(start, 0), min(max(stop, start + 1), self.n_samples)
-
 
 def model_input(
     region: Region,

@@ -7,23 +7,15 @@ Four clocks tick in Retake::
     mel frames    one every `hop_samples`       (100 a second)
     latent cells  one every `stride` mel frames
 
-A span that must *cover* something rounds its start down and its end up; a single position rounds
-to the nearest, halves up.
+A length that must *cover* something rounds up; a single position rounds to the nearest, halves up.
 """
 
 from __future__ import annotations
-
-from math import gcd
 
 
 def rescale_position(position: int, from_rate: int, to_rate: int) -> int:
     """Nearest position on another clock (halves round up). Exact for any integers."""
     return (2 * position * to_rate + from_rate) // (2 * from_rate)
-
-
-def rescale_down(position: int, from_rate: int, to_rate: int) -> int:
-    """Last position on another clock that is not after `position`."""
-    return position * to_rate // from_rate
 
 
 def rescale_up(position: int, from_rate: int, to_rate: int) -> int:
@@ -44,8 +36,3 @@ def seconds_to_frames(seconds: float, rate: int) -> int:
 def frames_to_seconds(frames: int, rate: int) -> float:
     """Length in seconds of `frames` at `rate`."""
     return frames / rate
-
-
-def common_rate(first: int, second: int) -> int:
-    """Greatest rate that divides both."""
-    return gcd(first, second)

@@ -6,9 +6,10 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
+from engine.automation import MASK_SUFFIXES
 from engine.edits import EDITS, PARAMETERS, Parameter
 from engine.errors import RequestError
 from presets.effects import EFFECTS, PLUGIN_KEYS, PLUGIN_SUFFIXES
@@ -49,19 +50,33 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 NAME_RULE = "1 to 48 of a-z 0-9 -, starting with a letter or digit"
 TAG = re.compile(r"[a-z0-9][a-z0-9 -]{0,23}")
 MAX_DESCRIPTION, MAX_TAGS, MAX_LINKS = 160, 12, 16
+TOO_WIDE = "an integer of over 64 bits; TOML has none"
 
 Found = Iterator[tuple[KeyPath, str]]
 
 
 def check_own(raw: Mapping[str, Any], is_library: bool) -> list[tuple[KeyPath, str]]:
     """What is wrong with the keys a file has, whatever it extends: (keys, message) pairs."""
-    found: list[tuple[KeyPath, str]] = []
+    found = [(keys, f"it is {TOO_WIDE}") for keys in _wide(raw, ())]
+    spoilt = {keys[0] for keys, _ in found}
     for key, value in raw.items():
         if key not in KEYS:
             found.append(((key,), _unknown_key(key)))
-        else:
+        elif key not in spoilt:
             found += _CHECKS[key](value, is_library)
     return found
+
+
+def _wide(value: Any, keys: KeyPath) -> Iterator[KeyPath]:
+    """Where integers stand that are too large for what is done with numbers, printing included."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _wide(inner, (*keys, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _wide(inner, (*keys, index))
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield keys
 
 
 def check_whole(raw: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
@@ -191,6 +206,14 @@ def _check_parameters(value: Any, _: bool) -> Found:
             yield ("parameters", name), f"there is no such parameter; {nearest(name, known)}"
         else:
             yield from _checked(PARAMETERS[name], given, ("parameters", name))
+            if name == "mask" and mask_path(given):
+                yield from _check_home(given, ("parameters", name))
+
+
+def mask_path(mask: Any) -> str:
+    """The path of a mask that is a file; empty for one of points, or none."""
+    is_path = isinstance(mask, str) and PurePath(mask.strip()).suffix.lower() in MASK_SUFFIXES
+    return mask.strip() if is_path else ""
 
 
 def _checked(parameter: Parameter, value: Any, keys: KeyPath) -> Found:
@@ -284,6 +307,15 @@ def _check_file(value: Any, keys: KeyPath, is_library: bool) -> Found:
         yield keys, "only your own presets may read files"
     elif not isinstance(value, str) or not value.strip():
         yield keys, f"it is {_shown(value)}; it must be the path of a file"
+    else:
+        yield from _check_home(value, keys)
+
+
+def _check_home(path: str, keys: KeyPath) -> Found:
+    try:
+        Path(path).expanduser()
+    except (RuntimeError, ValueError):  # ValueError: what no user's name can hold
+        yield keys, f"it is {_shown(path)}; there is no such user here: give the whole path"
 
 
 def _check_plugin(link: Mapping[str, Any], at: KeyPath, is_library: bool) -> Found:
@@ -293,6 +325,8 @@ def _check_plugin(link: Mapping[str, Any], at: KeyPath, is_library: bool) -> Fou
     if not isinstance(path, str) or PurePath(path).suffix.lower() not in PLUGIN_SUFFIXES:
         suffixes = " or ".join(PLUGIN_SUFFIXES)
         yield (*at, "plugin"), f"it is {_shown(path)}; it must be the path of a {suffixes}"
+    else:
+        yield from _check_home(path, (*at, "plugin"))
     for key in link:
         if key not in PLUGIN_KEYS:
             hint = "its own settings stand in settings" if key != "effect" else "it is no effect"

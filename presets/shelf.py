@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -21,21 +21,23 @@ import platformdirs
 from engine.errors import RequestError
 from presets.mistakes import KeyPath, Mistake, PresetError, shown
 from presets.preset import Finish, Link, Preset
-from presets.schema import check_own, check_whole
+from presets.schema import TOO_WIDE, check_own, check_whole, mask_path
 from presets.toml_lines import key_lines
 
 FOLDER_VARIABLE = "RETAKE_PRESETS"
 LIBRARY = Path(__file__).with_name("library")
 MAX_FILE_BYTES = 2**18
+#: Tables and lists within each other; a preset needs four.
+MAX_DEPTH = 16
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 def user_folder() -> Path:
-    """Where the user's own presets lie. It need not exist."""
+    """Where the user's own presets lie. It need not exist; `~nobody` is a folder of that name."""
     chosen = os.environ.get(FOLDER_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return Path(os.path.expanduser(chosen)).absolute()
     return Path(platformdirs.user_config_dir("retake", appauthor=False)) / "presets"
 
 
@@ -136,7 +138,30 @@ def _parsed(path: Path, n_bytes: int) -> tuple[dict[str, Any], str]:
         column = f" at column {place[2]}" if place and place[2] else " at the end"
         reason = _PLACE.sub("", str(error))
         raise _UnreadableError(line, f"it is no TOML{column}: {reason}") from None
+    except ValueError:  # thousands of digits, which Python won't read
+        raise _UnreadableError(0, f"it holds {TOO_WIDE}") from None
+    except RecursionError:
+        raise _UnreadableError(0, _TOO_DEEP) from None
+    if _is_deep(raw):
+        raise _UnreadableError(0, _TOO_DEEP)
     return raw, text
+
+
+_TOO_DEEP = f"its lists or tables lie over {MAX_DEPTH} deep in each other"
+
+
+def _is_deep(raw: dict[str, Any]) -> bool:
+    """Whether what walks through a preset's values could lose its way in these."""
+    layer: list[Any] = [raw]
+    for _ in range(MAX_DEPTH):
+        layer = [inner for outer in layer for inner in _within(outer)]
+    return bool(layer)
+
+
+def _within(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 class Shelf:
@@ -292,7 +317,7 @@ def _preset(sheet: Sheet, raw: Mapping[str, Any]) -> Preset:
         family=raw["family"],
         description=raw["description"],
         edit=raw["edit"],
-        parameters=raw.get("parameters", {}),
+        parameters=_parameters(raw, sheet),
         text=raw.get("text", ""),
         default=raw.get("default", ""),
         negative=raw.get("negative", ""),
@@ -304,10 +329,22 @@ def _preset(sheet: Sheet, raw: Mapping[str, Any]) -> Preset:
     )
 
 
+def _parameters(raw: Mapping[str, Any], sheet: Sheet) -> Mapping[str, Any]:
+    """The edit's parameters as the file tells them, a mask's path counted from the file."""
+    parameters = raw.get("parameters", {})
+    path = mask_path(parameters.get("mask"))
+    return {**parameters, "mask": _beside(sheet, path)} if path else parameters
+
+
+def _beside(sheet: Sheet, path: str) -> str:
+    """A path that a file names, counted from that file."""
+    return str(sheet.path.parent / Path(path).expanduser())
+
+
 def _link(link: Mapping[str, Any], sheet: Sheet) -> Link:
     """An effect as the file tells it; relative paths are counted from the file."""
     settings = {key: value for key, value in link.items() if key != "effect"}
     for key in ("plugin", "impulse_response_filename"):
         if key in settings:
-            settings[key] = str(sheet.path.parent / Path(settings[key]).expanduser())
+            settings[key] = _beside(sheet, settings[key])
     return Link("plugin" if "plugin" in link else link["effect"], settings)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,9 +19,12 @@ from engine.edits import PARAMETERS, Edit, Hole, Inpaint, Parameter, make_edit
 from engine.errors import FaultError, RequestError
 from engine.progress import Progress
 from engine.region import Region, Take, read, write
-from engine.samples import Samples
+from engine.samples import MAX_SAMPLES, Samples
 from presets import Finish, Shelf, check_edit
 from server.options import edit_values, parse_span
+
+if TYPE_CHECKING:
+    from server.plot import Picture
 
 DEFAULT_MODEL = "pocket"
 SPLICE_FADE_S = 0.005
@@ -59,19 +62,18 @@ def run(options: argparse.Namespace) -> None:
     """`retake transfer|inpaint|… CLIP -o OUT.wav`, from options to files."""
     began_s = time.monotonic()
     order = read_order(options)
-    outputs = check_outputs(options, order.edit.takes)
+    outputs = check_outputs(options, order)
     with progress_bar(order.edit.name) as listen:
         made = (edit_on_server if options.server else edit_here)(options, order, listen)
-    spliced = [finish(order, take, getattr(options, "splice", False)) for take in made.takes]
+    splice = getattr(options, "splice", False)
+    spliced = [finish(order, take, splice) for take in made.takes]
     written = []
     for path, take, samples in zip(outputs, made.takes, spliced, strict=False):
         write(path, samples, take.rate, overwrite=options.force)
         written.append(_row(path, take, samples))
-    if options.plot:
-        draw(
-            Path(options.plot), order, spliced[0], made.takes[0], getattr(options, "splice", False)
-        )
     report(options, made, written, time.monotonic() - began_s)
+    if options.plot:
+        draw(Path(options.plot), order, spliced[0], made.takes[0], splice)
 
 
 def read_order(options: argparse.Namespace) -> Order:
@@ -80,7 +82,10 @@ def read_order(options: argparse.Namespace) -> Order:
     start_frames, frames, rate = 0, None, 0
     clip = Path(options.clip) if options.command != "generate" else None
     if clip:
-        rate = read(clip, 0, 1, context_s=0.0).rate
+        first = read(clip, 0, 1, context_s=0.0)
+        rate = first.rate
+        if options.splice:
+            _check_spliceable(clip, first.n_channels)
         start_frames, frames = parse_span(options.start, options.end, rate)
     given = edit_values(options, rate, start_frames)
     if preset is None:
@@ -95,6 +100,24 @@ def read_order(options: argparse.Namespace) -> Order:
     return Order(edit, clip, start_frames, frames, preset.name, given, finish)
 
 
+def _check_spliceable(clip: Path, n_channels: int) -> None:
+    """RequestError (`too-long`) where a whole clip is more than can be written again.
+
+    Its header is not asked: of a recording that was cut off it claims too much.
+    """
+    limit = MAX_SAMPLES // n_channels
+    try:
+        read(clip, limit, 1, context_s=0.0)
+    except RequestError as error:
+        if error.code != "region-outside-file":
+            raise
+        return
+    raise RequestError(
+        "too-long",
+        f"{clip.name} is over {limit} frames long, too long to splice into; leave out --splice",
+    )
+
+
 def _tail(options: argparse.Namespace) -> str | None:
     """What becomes of a preset's tail; spliced in, the take stays as long as its region."""
     tail: str | None = getattr(options, "tail", None)
@@ -107,8 +130,9 @@ def _tail(options: argparse.Namespace) -> str | None:
     return "fade"
 
 
-def check_outputs(options: argparse.Namespace, n_takes: int) -> list[Path]:
+def check_outputs(options: argparse.Namespace, order: Order) -> list[Path]:
     """Where the takes go, or a RequestError before any work is done."""
+    n_takes = order.edit.takes
     first = Path(options.output)
     if first.suffix.lower() != ".wav":
         raise RequestError("bad-value", f"the output is {first.name}; takes are written as .wav")
@@ -117,6 +141,8 @@ def check_outputs(options: argparse.Namespace, n_takes: int) -> list[Path]:
     if pictures and pictures[0].suffix.lower() != ".png":
         raise RequestError("bad-value", f"the plot is {pictures[0].name}; it is drawn as .png")
     for path in outputs + pictures:
+        if order.clip and path.exists() and path.samefile(order.clip):
+            raise RequestError("conflict", f"{path} is the clip itself; choose another name")
         if path.exists() and not options.force:
             raise RequestError("conflict", f"{path} exists; choose another name or give --force")
         if not path.absolute().parent.is_dir():
@@ -266,33 +292,39 @@ def progress_bar(title: str) -> Iterator[Listen]:
 
 
 def draw(path: Path, order: Order, result: Samples, take: Take, splice: bool) -> None:
-    """The picture of what was done; a failure to draw doesn't cost the takes."""
-    from server.plot import Picture, plot
+    """The picture of what was done; FaultError (`internal`) where it can't be drawn."""
+    try:
+        from server.plot import plot
 
-    source = None
-    n_source = len(result)
+        plot(_picture(order, result, take, splice), path)
+    except Exception as error:
+        reason = getattr(error, "message", None) or getattr(error, "strerror", None)
+        reason = reason or f"{type(error).__name__}: {error}"
+        message = f"the takes are written, but {path} can't be drawn: {reason}"
+        raise FaultError("internal", message) from error
+
+
+def _picture(order: Order, result: Samples, take: Take, splice: bool) -> Picture:
+    """The whole clip before and after where it is spliced, else the region alone."""
+    from server.plot import Picture
+
+    source: Samples | None = None
+    source_frames = len(result)
     if order.clip:
-        whole = read(order.clip, 0, None, 0.0)
-        frames = whole.n_frames - order.start_frames if order.frames is None else order.frames
-        stop_frames = order.start_frames + frames
-        source = whole.samples if splice else whole.samples[order.start_frames : stop_frames]
-        n_source = frames
-    start_frames = order.start_frames if splice else 0
-    holes = tuple(getattr(order.edit, "holes", ()))
-    picture = Picture(
+        span = (0, None) if splice else (order.start_frames, order.frames)
+        source = read(order.clip, *span, context_s=0.0).samples
+        to_end = len(source) - (order.start_frames if splice else 0)
+        source_frames = to_end if order.frames is None else order.frames
+    return Picture(
         source=source,
         result=result,
         rate=take.rate,
-        start_frames=start_frames,
-        source_frames=n_source,
+        start_frames=order.start_frames if splice else 0,
+        source_frames=source_frames,
         result_frames=len(take.samples),
-        holes=holes,
+        holes=tuple(getattr(order.edit, "holes", ())),
         title=title_of(order),
     )
-    try:
-        plot(picture, path)
-    except OSError as error:
-        raise FaultError("out-of-disk", f"{path} can't be written: {error.strerror}") from error
 
 
 def title_of(order: Order) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from daw_bridge.ableton.Retake.conf import read_pairs
 from daw_bridge.wire import pack
 from engine.errors import FaultError, RequestError
 from server import osc
@@ -107,11 +108,7 @@ class Wire:
 
 
 def _read_note(path: Path) -> dict[str, str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    pairs = dict(line.split("=", 1) for line in lines if "=" in line)
+    pairs = read_pairs(str(path))
     if not pairs.get("port", "").isdigit():
         raise RequestError("no-such-file", f"Live doesn't run Retake (no {path}); {CHOOSE}")
     return pairs

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from engine.edits import Edit, Vary
-from engine.errors import Cancelled, FaultError, RequestError, RetakeError
+from engine.errors import Cancelled, FaultError, RequestError, RetakeError, is_out_of_memory
 from engine.progress import Listener
 from engine.region import Region, Take
 
@@ -125,11 +125,7 @@ def as_retake_error(error: Exception) -> RetakeError:
     if isinstance(error, RetakeError):
         return error
     text = " ".join(str(error).split())[:300]
-    if (
-        isinstance(error, MemoryError)
-        or "out of memory" in text.lower()
-        or "can't allocate" in text
-    ):
+    if is_out_of_memory(error):
         return FaultError("out-of-memory", f"memory ran out: {text or 'no more to be had'}")
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
         return FaultError("out-of-disk", f"the disk is full: {text}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,8 @@ class Picture:
 def plot(picture: Picture, path: Path) -> None:
     """Draw a picture as PNG.
 
-    Silence draws as a flat line on an empty spectrogram, a single frame as a single column.
+    Silence draws as a flat line on an empty spectrogram, a single frame as a single column. Letters
+    of the title that the font lacks are drawn as boxes.
 
     Raises
     ------
@@ -82,7 +84,8 @@ def plot(picture: Picture, path: Path) -> None:
     """
     if not len(picture.result):
         raise RequestError("bad-value", "the take has 0 frames; there is nothing to draw")
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of letters the font lacks
         figure = _figure(picture)
         FigureCanvasAgg(figure)
         figure.savefig(str(path), format="png")
@@ -107,7 +110,9 @@ def _figure(picture: Picture) -> Figure:
         axes[0, column].set_title(name, loc="left", fontsize=11, fontweight="bold")
     _label(axes, picture, clips)
     figure.colorbar(image, ax=axes[1, :], label="dB below the loudest", pad=0.01, aspect=18)
-    figure.suptitle(picture.title, fontsize=12, x=0.01, ha="left")
+    # A prompt's or a file's own words: no formula stands in them, though a $ may.
+    title = picture.title.encode("utf-8", "backslashreplace").decode()
+    figure.suptitle(title, fontsize=12, x=0.01, ha="left", parse_math=False)
     return figure
 
 

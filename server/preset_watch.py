@@ -5,15 +5,18 @@ is waited for. Takes never replace anything: `door.wav` becomes `door.cathedral.
 `door.cathedral.2.wav` where that is taken. They go to `FOLDER - takes` beside the folder, or where
 `-o` says. Beside them, `retake-done.txt` tells which files are done, so that a watch can be ended
 and begun again; `retake-errors.txt` tells what failed and why: that is tried again when the file
-changes, or when a watch begins.
+changes, or when a watch begins. A folder that goes away, with its drive perhaps, is waited for, and
+what failed is tried again when it is back.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +24,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import RequestError, RetakeError
+from engine.errors import FaultError, RequestError
 from engine.region import read, write
 from engine.samples import Samples
 from presets import Preset, Shelf
@@ -35,13 +38,19 @@ SUFFIXES = (".wav", ".wave", ".flac", ".aif", ".aiff", ".ogg", ".opus", ".mp3", 
 LOOK_EVERY_S = 1.0
 #: Looks at which a file must not have changed.
 STILL_LOOKS = 2
+#: In a file's name: what would end a line, or isn't UTF-8.
+_UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 #: Size and time of change: what tells whether a file is still being written.
 State = tuple[int, int]
 
 
 def run(options: argparse.Namespace) -> None:
-    """Watch until Ctrl-C, or with `--once` until every file that is there is done."""
+    """Watch until Ctrl-C, or with `--once` until every file that is there is done.
+
+    With `--once`: FaultError (`internal`) where files failed, RequestError (`no-such-file`) where
+    the folder went away.
+    """
     inbox, outbox = _folders(options)
     preset = Shelf().get(options.preset)
     if preset.edit == "generate":
@@ -54,11 +63,13 @@ def run(options: argparse.Namespace) -> None:
     engine = Engine.load(options.model or DEFAULT_MODEL, device=options.device or "auto")
     outbox.mkdir(parents=True, exist_ok=True)
     watch = FolderWatch(inbox, outbox, preset, engine, options.prompt or "")
-    print(f"watching {inbox} for {preset.name}; takes go to {outbox} (Ctrl-C ends)", flush=True)
+    begun = f"watching {inbox} for {preset.name}; takes go to {outbox} (Ctrl-C ends)"
+    print(in_a_line(begun), flush=True)
     while True:
         for line in watch.look():
             print(line, flush=True)
         if options.once and not watch.is_waiting:
+            watch.check()
             return
         time.sleep(LOOK_EVERY_S)
 
@@ -99,6 +110,8 @@ class FolderWatch:
     engine: Editor
     prompt: str = ""
     is_waiting: bool = False
+    _is_gone: bool = False
+    _outcomes: dict[Path, bool] = field(default_factory=dict)
     _seen: dict[Path, tuple[State, int]] = field(default_factory=dict)
     _settled: dict[Path, State] = field(default_factory=dict)
 
@@ -108,12 +121,18 @@ class FolderWatch:
         asked = json.dumps([preset, self.prompt, model], sort_keys=True, default=str)
         self._asked = hashlib.sha256(asked.encode()).hexdigest()[:12]
         done = self.outbox / DONE
-        self._done = set(done.read_text("utf-8").splitlines()) if done.exists() else set()
+        self._done = set(done.read_text("utf-8").split("\n")) if done.exists() else set()
 
     def look(self) -> Iterator[str]:
         """Do what is ready, a line for each file; `is_waiting` tells whether any is not yet."""
         self.is_waiting = False
-        for path in self._files():
+        try:
+            paths = self._files()
+        except OSError:
+            yield from self._miss()
+            return
+        yield from self._welcome_back()
+        for path in paths:
             try:
                 state = _state(path)
             except OSError:  # gone again
@@ -136,8 +155,30 @@ class FolderWatch:
         return sorted(
             path
             for path in self.inbox.iterdir()
-            if path.suffix.lower() in SUFFIXES and path.name[0] not in ".~" and path.is_file()
+            if path.suffix.lower() in SUFFIXES
+            if path.name[0] not in ".~" and os.path.isfile(path)  # Path's own may raise
         )
+
+    def _miss(self) -> Iterator[str]:
+        if not self._is_gone:
+            self._is_gone = True
+            yield in_a_line(f"{self.inbox} can't be reached; waiting until it is back")
+
+    def _welcome_back(self) -> Iterator[str]:
+        if self._is_gone:
+            self._is_gone = False
+            self._settled.clear()  # what failed may have failed because of that
+            yield in_a_line(f"{self.inbox} is back")
+
+    def check(self) -> None:
+        """Raise for files that failed, or for a folder that isn't there; see `run`."""
+        if self._is_gone:
+            raise RequestError("no-such-file", f"{self.inbox} can't be reached any more")
+        n_failed = list(self._outcomes.values()).count(False)
+        if n_failed:
+            n_files = len(self._outcomes)
+            message = f"{n_failed} of {n_files} files failed; {self.outbox / ERRORS} says why"
+            raise FaultError("internal", message)
 
     def _stands_still(self, path: Path, state: State) -> bool:
         before, looks = self._seen.get(path, (None, 0))
@@ -148,21 +189,26 @@ class FolderWatch:
     def _record(self, path: Path, state: State) -> str:
         """What stands in the list of done files: another text for a file that has changed, and for
         another preset, text or model."""
-        return f"{state[0]} {state[1]} {self.preset.name} {self._asked} {path.name}"
+        return f"{state[0]} {state[1]} {self.preset.name} {self._asked} {in_a_line(path.name)}"
 
     def _take_path(self, path: Path, number: int) -> Path:
         count = f".{number}" if number > 1 else ""
         return self.outbox / f"{path.stem}.{self.preset.name}{count}.wav"
 
     def _do(self, path: Path, state: State) -> str:
+        """A file's takes, and the line that tells of them; whatever goes wrong is that file's."""
+        record = self._record(path, state)
+        self._outcomes[path] = False
         try:
             written = self._render(path)
-        except (RetakeError, OSError) as error:
-            message = getattr(error, "message", None) or str(error)
+            self._add_line(DONE, record)
+        except Exception as error:
+            message = _reason(error)
             self._note(path, message)
-            return f"{path.name}: failed: {message}"
-        self._add_line(DONE, self._record(path, state))
-        return f"{path.name}: {', '.join(take.name for take in written)}"
+            return in_a_line(f"{path.name}: failed: {message}")
+        self._outcomes[path] = True
+        self._done.add(record)
+        return in_a_line(f"{path.name}: {', '.join(take.name for take in written)}")
 
     def _render(self, path: Path) -> list[Path]:
         region = read(path, context_s=0.0)
@@ -195,11 +241,23 @@ class FolderWatch:
 
     def _note(self, path: Path, message: str) -> None:
         now = datetime.now().astimezone().isoformat(timespec="seconds")
-        self._add_line(ERRORS, f"{now}  {path.name}: {' '.join(message.split())}")
+        with contextlib.suppress(OSError):  # the line on the screen tells it too
+            self._add_line(ERRORS, in_a_line(f"{now}  {path.name}: {message}"))
 
     def _add_line(self, name: str, line: str) -> None:
         with (self.outbox / name).open("a", encoding="utf-8", newline="\n") as file:
             file.write(line + "\n")
+
+
+def in_a_line(text: str) -> str:
+    """A text that names files as one line of UTF-8: what can't stand there becomes an escape."""
+    return _UNWRITABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, on one line."""
+    known = getattr(error, "message", None) or (str(error) if isinstance(error, OSError) else "")
+    return " ".join((known or f"{type(error).__name__}: {str(error) or 'no message'}").split())
 
 
 def _state(path: Path) -> State:

@@ -14,6 +14,7 @@ import pytest
 from fake_live_studio import Studio, studio, upside_down
 from running import Running
 
+from engine.errors import RequestError
 from server import live_panel
 
 RETAKE = [sys.executable, "-m", "server.cli", "live"]
@@ -135,3 +136,9 @@ def test_no_live_is_said_with_what_would_do(tmp_path: Path, note: str | None) ->
     assert done.returncode in (1, 2)
     assert "choose Retake" in done.stderr or "Live has gone" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_note_that_cannot_be_read_is_as_none(tmp_path: Path) -> None:
+    (tmp_path / live_panel.CONF_NAME).write_bytes(b"port=9\xff\n")
+    with pytest.raises(RequestError, match="Live doesn't run Retake"):
+        live_panel.Wire(tmp_path)

@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[1]
+INDEX = "https://torch.example/whl"
 
 
 @pytest.fixture
@@ -52,12 +53,62 @@ def test_torch_comes_first_and_alone(bootstrap: ModuleType) -> None:
     assert bootstrap.asked == [("install", bootstrap.TORCH), ("install", "--editable", ".")]
 
 
-def test_another_index_serves_torch_only(bootstrap: ModuleType) -> None:
-    bootstrap.install("test", "https://torch.example/whl", False)
+def test_another_index_serves_torch_only_and_replaces_what_is_there(
+    bootstrap: ModuleType,
+) -> None:
+    """To pip alone, whatever torch is installed would satisfy the request."""
+    bootstrap.install("demo", None, False)
+    bootstrap.asked.clear()
+    bootstrap.install("test", INDEX, False)
     assert bootstrap.asked == [
-        ("install", "torch", "--index-url", "https://torch.example/whl"),
+        ("install", "--force-reinstall", "torch", "--index-url", INDEX),
         ("install", "--editable", ".[dev]"),
     ]
+
+
+def test_an_index_that_was_chosen_is_kept_to(bootstrap: ModuleType, tmp_path: Path) -> None:
+    bootstrap.install("demo", INDEX, False)
+    bootstrap.asked.clear()
+    bootstrap.install("demo", None, False)
+    assert bootstrap.asked == []
+    bootstrap.install("test", None, False)
+    assert bootstrap.asked[0] == ("install", "torch", "--index-url", INDEX)
+    bootstrap.asked.clear()
+    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    bootstrap.install("test", None, False)
+    assert bootstrap.asked[0] == ("install", "torch", "--index-url", INDEX)
+    bootstrap.asked.clear()
+    bootstrap.install("test", None, True)
+    assert bootstrap.asked[0] == ("install", "--force-reinstall", "torch", "--index-url", INDEX)
+
+
+@pytest.mark.parametrize(
+    ("refused", "again"),
+    [("torch", ["--force-reinstall"]), ("--editable", [])],
+    ids=["torch", "the rest"],
+)
+def test_an_install_that_ended_early_is_gone_on_with(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, refused: str, again: list[str]
+) -> None:
+    bootstrap.install("test", None, False)
+    with monkeypatch.context() as patched:
+        patched.setattr(bootstrap, "pip", lambda *arguments: int(refused in arguments))
+        with pytest.raises(SystemExit):
+            bootstrap.install("test", INDEX, False)
+    bootstrap.asked.clear()
+    bootstrap.install("test", INDEX, False)
+    assert bootstrap.asked[0] == ("install", *again, "torch", "--index-url", INDEX)
+
+
+def test_an_index_that_had_no_torch_is_forgotten(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(bootstrap, "pip", lambda *arguments: 1)
+        with pytest.raises(SystemExit, match=INDEX):
+            bootstrap.install("test", INDEX, False)
+    bootstrap.install("test", None, False)
+    assert bootstrap.asked[0] == ("install", bootstrap.TORCH)
 
 
 def test_a_platform_without_that_torch_gets_the_newest(
@@ -98,10 +149,10 @@ def test_what_changes_is_installed_again(bootstrap: ModuleType, tmp_path: Path) 
         bootstrap.install("demo", None, False)
         assert bootstrap.asked
     bootstrap.asked.clear()
-    bootstrap.install("demo", "https://torch.example/whl", False)
+    bootstrap.install("demo", INDEX, False)
     assert bootstrap.asked
     bootstrap.asked.clear()
-    bootstrap.install("demo", "https://torch.example/whl", True)
+    bootstrap.install("demo", INDEX, True)
     assert bootstrap.asked
 
 

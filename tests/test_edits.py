@@ -36,6 +36,12 @@ def default(kind: type[Edit], **values: Any) -> Edit:
     return kind(**values)
 
 
+@pytest.mark.parametrize("value", [10**400, -(10**400), float("inf"), float("nan")])
+def test_what_no_float_holds_is_out_of_range(value: float) -> None:
+    with pytest.raises(RequestError, match=r"guidance is .*; it must be a number from 0 to 20"):
+        Transfer(guidance=value)
+
+
 def test_every_edit_of_the_design_is_there() -> None:
     named = {"generate", "transfer", "inpaint", "bandwidth", "continue", "vary", "loop"}
     assert set(EDITS) == named

@@ -15,9 +15,10 @@ import pytest
 import torch
 
 from engine import Engine
-from engine.device import is_out_of_memory
+from engine.errors import is_out_of_memory
 from engine.region import write
 from server.executor_process import worker_environment
+from server.owner import as_retake_error
 from server.submission import parse_pairs
 from server.worker import Worker
 
@@ -54,6 +55,7 @@ def test_the_allocators_own_words_are_understood() -> None:
 )
 def test_other_systems_words_are_understood(text: str) -> None:
     assert is_out_of_memory(RuntimeError(text))
+    assert as_retake_error(RuntimeError(text)).code == "out-of-memory"
     assert not is_out_of_memory(ValueError(text))
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 

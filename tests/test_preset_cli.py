@@ -1,4 +1,4 @@
-"""Presets as a person and as a bridge meet them: commands, the wire, a watched folder."""
+"""Presets as a person and as a bridge meet them: commands, and the wire."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ import platform
 import shutil
 import subprocess
 import sys
-import threading
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 from preset_clips import DRAGONFLY
-from running import DEADLINE_S, Running, wait_until
+from running import Running
 
 from daw_bridge.client import Client
 from daw_bridge.wire import ServerError
@@ -26,11 +24,7 @@ from engine.region import read, write
 from presets import FAMILIES, Shelf
 from server import cli
 from server.editing import read_order, server_keys
-from server.preset_watch import DONE, ERRORS, FolderWatch
 from server.submission import Submission, parse_pairs
-
-if TYPE_CHECKING:
-    from engine.engine import Engine
 
 ROOT = Path(__file__).parents[1]
 RATE = 16000
@@ -402,143 +396,3 @@ settings = {{size_m = 40, dry_level = {dry_level}, early_level = 0, late_level =
             with pytest.raises(ServerError) as caught:
                 client.submit(name, preset="mine", path=file)
             assert caught.value.code == "conflict"
-
-
-class TestFolderWatch:
-    @pytest.fixture
-    def watch(self, tmp_path: Path, tiny: Engine) -> FolderWatch:
-        for name in ("in", "out"):
-            (tmp_path / name).mkdir()
-        preset = Shelf().get("telephone")
-        quick = {**preset.parameters, "steps": 1}
-        object.__setattr__(preset, "parameters", quick)
-        return FolderWatch(tmp_path / "in", tmp_path / "out", preset, tiny)
-
-    def _looks(self, watch: FolderWatch, n_looks: int = 4) -> list[str]:
-        return [line for _ in range(n_looks) for line in watch.look()]
-
-    def test_a_file_that_stands_still_is_taken_up_once(
-        self, watch: FolderWatch, file: Path
-    ) -> None:
-        file.rename(watch.inbox / "door.wav")
-        assert list(watch.look()) == []
-        assert watch.is_waiting
-        assert self._looks(watch) == ["door.wav: door.telephone.wav"]
-        assert not watch.is_waiting
-        made = read(watch.outbox / "door.telephone.wav")
-        assert (made.n_frames, made.n_channels) == (RATE // 2, 2)
-        assert sorted(p.name for p in watch.outbox.iterdir()) == ["door.telephone.wav", DONE]
-
-    def test_a_file_in_the_making_is_waited_for(self, watch: FolderWatch, file: Path) -> None:
-        data, path = file.read_bytes(), watch.inbox / "door.wav"
-        for part in (1000, 3000, len(data) // 2):
-            path.write_bytes(data[:part])
-            assert self._looks(watch, 2) == []
-        path.write_bytes(data)
-        assert self._looks(watch) == ["door.wav: door.telephone.wav"]
-        assert read(watch.outbox / "door.telephone.wav").n_frames == RATE // 2
-
-    def test_nothing_is_written_over(self, watch: FolderWatch, file: Path) -> None:
-        taken = watch.outbox / "door.telephone.wav"
-        taken.write_text("precious")
-        path = file.rename(watch.inbox / "door.wav")
-        assert self._looks(watch) == ["door.wav: door.telephone.2.wav"]
-        assert taken.read_text() == "precious"
-        write(path, 0.5 * read(path).samples[: RATE // 4], RATE, overwrite=True)
-        assert self._looks(watch) == ["door.wav: door.telephone.3.wav"]
-
-    def test_what_fails_is_written_down_and_tried_again_when_it_changes(
-        self, watch: FolderWatch, file: Path
-    ) -> None:
-        path = watch.inbox / "text.wav"
-        path.write_text("this is no audio")
-        good = file.rename(watch.inbox / "z.wav")
-        lines = self._looks(watch)
-        assert lines[0].startswith("text.wav: failed: ")
-        assert lines[1] == "z.wav: z.telephone.wav"
-        assert len(lines) == 2
-        errors = (watch.outbox / ERRORS).read_text().splitlines()
-        assert len(errors) == 1
-        assert "text.wav: " in errors[0]
-        path.write_bytes(good.read_bytes())
-        assert self._looks(watch) == ["text.wav: text.telephone.wav"]
-
-    def test_a_watch_begun_again_knows_what_is_done(self, watch: FolderWatch, file: Path) -> None:
-        file.rename(watch.inbox / "door.wav")
-        assert len(self._looks(watch)) == 1
-        again = FolderWatch(watch.inbox, watch.outbox, watch.preset, watch.engine)
-        assert self._looks(again) == []
-        other = FolderWatch(watch.inbox, watch.outbox, Shelf().get("far-away"), watch.engine)
-        assert len(self._looks(other)) == 1
-        worded = FolderWatch(watch.inbox, watch.outbox, watch.preset, watch.engine, "a dog")
-        assert len(self._looks(worded)) == 1
-        assert (watch.outbox / "door.telephone.2.wav").is_file()
-
-    def test_what_is_no_audio_is_passed_over(self, watch: FolderWatch, file: Path) -> None:
-        for name in (".hidden.wav", "~part.wav", "notes.txt", "door.wav.part"):
-            (watch.inbox / name).write_bytes(file.read_bytes())
-        (watch.inbox / "folder.wav").mkdir()
-        (watch.inbox / "empty.wav").touch()
-        assert self._looks(watch) == []
-        assert not watch.is_waiting
-
-    @pytest.mark.parametrize(
-        ("arguments", "word"),
-        [
-            (["./nowhere", "--preset", "telephone", "-o", "o"], "is no folder"),
-            (["./", "-o", "o"], "watch FOLDER --preset NAME [-o OUT]"),
-            (["./"], "watch FOLDER --preset NAME [-o OUT]"),
-            (["inbox"], "watch FOLDER --preset NAME [-o OUT]"),
-            (["--preset", "telephone", "-o", "o"], "watch FOLDER --preset NAME [-o OUT]"),
-            ([".", "--preset", "telephone", "-o", "."], "can't go into the folder"),
-            ([".", "--preset", "sound-effect", "-o", "o"], "takes no files"),
-            ([".", "--preset", "nothing", "-o", "o"], "no preset is called"),
-        ],
-    )
-    def test_mistakes(
-        self,
-        arguments: list[str],
-        word: str,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        capsys: Any,
-    ) -> None:
-        monkeypatch.chdir(tmp_path)
-        (tmp_path / "inbox").mkdir()
-        assert run("watch", *arguments) == 2
-        assert word in capsys.readouterr().err
-
-    @pytest.mark.parametrize("there", ["inbox", "inbox/", "inbox/within/.."])
-    def test_takes_go_beside_the_folder_where_nothing_else_is_said(
-        self, there: str, file: Path, tmp_path: Path, tiny_folder: Path, monkeypatch: Any
-    ) -> None:
-        (tmp_path / "inbox" / "within").mkdir(parents=True)
-        file.rename(tmp_path / "inbox" / "door.wav")
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("server.preset_watch.LOOK_EVERY_S", 0.0)
-        options = ("--once", "--model", tiny_folder, "--device", "cpu")
-        assert run("watch", there, "--preset", "far-away", *options) == 0
-        assert (tmp_path / "inbox - takes" / "door.far-away.wav").is_file()
-
-    @pytest.mark.slow
-    def test_the_command(self, file: Path, tmp_path: Path, tiny_folder: Path) -> None:
-        inbox, outbox = tmp_path / "in", tmp_path / "out"
-        inbox.mkdir()
-        command = [sys.executable, "-m", "server.cli", "watch", inbox, "--preset", "far-away"]
-        command += ["-o", outbox, "--model", tiny_folder, "--device", "cpu"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        process = subprocess.Popen([*map(str, command)], env=environment, stdout=subprocess.PIPE)
-        try:
-            wait_until(outbox.exists)
-            data = file.read_bytes()
-            with (inbox / "slow.wav").open("wb") as slowly:
-                for at in range(0, len(data), len(data) // 4 + 1):
-                    slowly.write(data[at : at + len(data) // 4 + 1])
-                    slowly.flush()
-                    time.sleep(0.1)
-            wait_until((outbox / "slow.far-away.wav").exists, every_s=0.2)
-            assert read(outbox / "slow.far-away.wav").n_frames == RATE // 2
-        finally:
-            process.terminate()
-            threading.Thread(target=process.communicate).start()
-            process.wait(DEADLINE_S)

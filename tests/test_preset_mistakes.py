@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from presets import PresetError, Shelf, read_sheet
 from presets.schema import KEYS
@@ -153,6 +154,27 @@ SEEDED: dict[str, tuple[str, str, int, str, str]] = {
         "parameters",
         "it must be a table",
     ),
+    "more digits than a float has": (
+        "0.4",
+        f"1{'0' * 400}",
+        8,
+        "parameters.strength",
+        "an integer of over 64 bits",
+    ),
+    "more digits than are printed": (
+        '"Reverb"\nroom_size = 0.5',
+        f'"Gain"\ngain_db = 0x{"f" * 9000}',
+        11,
+        "chain[1].gain_db",
+        "an integer of over 64 bits",
+    ),
+    "a mask of nobody's": (
+        "strength = 0.4",
+        'mask = "~nobody-here/paint.png"',
+        8,
+        "parameters.mask",
+        "there is no such user here",
+    ),
     # The after-chain
     "an unknown effect": (
         '"Reverb"',
@@ -204,6 +226,20 @@ SEEDED: dict[str, tuple[str, str, int, str, str]] = {
         10,
         "chain[1].plugin",
         ".vst3 or .component",
+    ),
+    "a plugin of nobody's": (
+        'effect = "Reverb"\nroom_size = 0.5',
+        'plugin = "~nobody-here/x.vst3"',
+        10,
+        "chain[1].plugin",
+        "there is no such user here",
+    ),
+    "an impulse response of nobody's": (
+        '"Reverb"\nroom_size = 0.5',
+        '"Convolution"\nimpulse_response_filename = "~nobody-here/x.wav"',
+        11,
+        "chain[1].impulse_response_filename",
+        "there is no such user here",
     ),
     "a plugin's setting outside settings": (
         'effect = "Reverb"\nroom_size = 0.5',
@@ -342,6 +378,43 @@ def test_what_is_no_text(tmp_path: Path) -> None:
     assert "at most" in found.message
 
 
+@pytest.mark.parametrize("depth", [20, 450, 480, 495, 5000])
+@pytest.mark.parametrize("form", ["lists", "tables"])
+def test_what_lies_too_deep(tmp_path: Path, depth: int, form: str) -> None:
+    """Deeper than Python reads, and deeper than what it has read can be walked through."""
+    deep = f"tags = {'[' * depth}{']' * depth}" if form == "lists" else f"a{'.a' * depth} = 1"
+    (found,) = check(tmp_path / "hall.toml", f"{deep}\n{GOOD}")
+    assert (found.line, found.key) == (0, "")
+    assert found.message == "its lists or tables lie over 16 deep in each other"
+
+
+def test_an_integer_that_python_refuses_to_read(tmp_path: Path) -> None:
+    (found,) = check(tmp_path / "hall.toml", GOOD.replace("0.4", "1" * 5000))
+    assert found.message == "it holds an integer of over 64 bits; TOML has none"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        'plugin = "~nobody-here/x.vst3"',
+        f'effect = "Gain"\ngain_db = 1{"0" * 400}',
+        f"x = {'[' * 5000}{']' * 5000}",
+    ],
+    ids=["nobody's", "digits", "deep"],
+)
+def test_a_bad_file_breaks_no_command(
+    bad: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RETAKE_PRESETS", str(tmp_path))
+    (tmp_path / "bad.toml").write_text(f'name = "bad"\nextends = "telephone"\n[[chain]]\n{bad}\n')
+    assert cli.main(["presets"]) == 0
+    assert cli.main(["presets", "--json"]) == 0
+    assert cli.main(["preset", "show", "vinyl"]) == 0
+    capsys.readouterr()
+    assert cli.main(["preset", "check"]) == 2
+    assert capsys.readouterr().out.startswith(str(tmp_path / "bad.toml"))
+
+
 def test_a_library_preset_reads_no_files(tmp_path: Path) -> None:
     path = tmp_path / "hall.toml"
     path.write_text(GOOD + '[[chain]]\nplugin = "/x.vst3"\n[[chain]]\neffect = "Convolution"\n'
@@ -445,3 +518,20 @@ def test_what_a_chain_needs_outside_is_looked_for(
         f"{tmp_path}/hall.toml:13: chain[2].plugin: plugin {tmp_path}/gone.vst3"
     )
     assert impulse.startswith(f"{tmp_path}/hall.toml:16: chain[3].impulse_response_filename")
+
+
+def test_a_mask_is_looked_for_beside_its_preset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RETAKE_PRESETS", str(tmp_path))
+    (tmp_path / "hall.toml").write_text(GOOD.replace("strength = 0.4", 'mask = "paint.png"'))
+    place = f"{tmp_path / 'hall.toml'}:8: parameters.mask: "
+    for is_there, words in ((False, "is no file"), (True, "is no PNG that can be read")):
+        if is_there:
+            (tmp_path / "paint.png").write_text("no picture")
+        assert cli.main(["preset", "check", "hall"]) == 2
+        (line,) = capsys.readouterr().out.splitlines()
+        assert line.startswith(place)
+        assert words in line
+    Image.new("L", (4, 4)).save(tmp_path / "paint.png")
+    assert cli.main(["preset", "check"]) == 0

@@ -180,6 +180,24 @@ class TestOwn:
         (link,) = Shelf(tmp_path).get("a").finish.chain
         assert link == Link("plugin", {"plugin": str(tmp_path / "x.vst3"), "settings": {"size": 2}})
 
+    def test_a_masks_path_counts_from_the_file(self, tmp_path: Path) -> None:
+        for name, mask in (
+            ("beside", '"paint.png"'),
+            ("whole", '"/masks/paint.npy"'),
+            ("home", '"~/paint.png"'),
+            ("points", '"0:1000:0.5"'),
+        ):
+            text = f'name = "{name}"\nextends = "telephone"\n[parameters]\nmask = {mask}\n'
+            (tmp_path / f"{name}.toml").write_text(text)
+        (tmp_path / "child.toml").write_text('name = "child"\nextends = "beside"\n')
+        shelf = Shelf(tmp_path)
+        beside = str(tmp_path / "paint.png")
+        assert shelf.get("beside").make_edit({}).mask == beside  # type: ignore[attr-defined]
+        assert shelf.get("child").parameters["mask"] == beside
+        assert shelf.get("whole").parameters["mask"] == "/masks/paint.npy"
+        assert shelf.get("home").parameters["mask"] == str(Path.home() / "paint.png")
+        assert shelf.get("points").parameters["mask"] == "0:1000:0.5"
+
 
 class TestWriting:
     @each_preset

@@ -18,14 +18,13 @@ rates = st.integers(min_value=1, max_value=192000)
 @given(positions, rates, rates)
 def test_positions_round_as_fractions_do(position: int, from_rate: int, to_rate: int) -> None:
     exact = Fraction(position * to_rate, from_rate)
-    assert units.rescale_down(position, from_rate, to_rate) == floor(exact)
     assert units.rescale_up(position, from_rate, to_rate) == ceil(exact)
     assert units.rescale_position(position, from_rate, to_rate) == floor(exact + Fraction(1, 2))
 
 
 @given(positions, rates)
 def test_the_same_clock_changes_nothing(position: int, rate: int) -> None:
-    for convert in (units.rescale_down, units.rescale_up, units.rescale_position):
+    for convert in (units.rescale_up, units.rescale_position):
         assert convert(position, rate, rate) == position
 
 
@@ -47,7 +46,3 @@ def test_round_up_is_the_least_multiple(count: int, multiple: int) -> None:
 @given(st.integers(min_value=0, max_value=2**40), st.integers(min_value=8000, max_value=192000))
 def test_seconds_come_back_to_the_frame(frames: int, rate: int) -> None:
     assert units.seconds_to_frames(units.frames_to_seconds(frames, rate), rate) == frames
-
-
-def test_common_rate_divides_both() -> None:
-    assert units.common_rate(44100, 48000) == 300

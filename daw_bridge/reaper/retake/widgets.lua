@@ -52,14 +52,6 @@ function Widgets:finish()
   gfx.update()
 end
 
---- Whether the window's keyboard went to nobody and held this key.
-function Widgets:has_key(key)
-  for _, one in ipairs(self.keys) do
-    if one == key then return true end
-  end
-  return false
-end
-
 function Widgets:color(name)
   local c = COLORS[name]
   gfx.set(c[1], c[2], c[3], 1)
