@@ -52,7 +52,7 @@ def run(part: str, engine: Engine, judge: Judge, recordings: list[Recording], ar
 def _generation(
     engine: Engine, judge: Judge, recordings: list[Recording], args: Any
 ) -> dict[str, Any]:
-    make = generation.maker(engine)
+    make = generation.maker(engine, takes=args.takes)
     figures, waves = generation.measure(
         make, judge, PROMPTS.items(), range(args.seeds), "generation"
     )
@@ -74,7 +74,7 @@ def _solvers(
     """The default solver against ten times the steps, over three seeds: mean and spread."""
     rows, prompts = {}, FIRST_FORTY[:: max(1, len(FIRST_FORTY) // args.prompts)]
     for name, (sampler, steps) in SOLVERS.items():
-        make = generation.maker(engine, steps, sampler)
+        make = generation.maker(engine, steps=steps, sampler=sampler)
         found = []
         for seed in SOLVER_SEEDS:
             options: dict[str, Any] = {"sampler": sampler, "steps": steps, "seed": seed}
@@ -105,6 +105,9 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=20, help="clips for transfer and repair")
     parser.add_argument("--every", type=int, default=3, help="reconstruct every n-th recording")
     parser.add_argument("--seeds", type=int, default=1, help="clips a prompt")
+    parser.add_argument(
+        "--takes", type=int, default=1, help="takes to choose a generated clip from"
+    )
     parser.add_argument("--prompts", type=int, default=20, help="prompts for solvers, of 40")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--sheets", type=Path, help="write spectrogram sheets into this folder")

@@ -22,13 +22,12 @@ NOISY_PROMPTS = ("white noise", "heavy rain falling", "a waterfall", "applause")
 Maker = Callable[[str, int], Wave]
 
 
-def maker(engine: Engine, steps: int = 20, sampler: str = "dpm++") -> Maker:
-    """Makes a clip of a prompt with a seed."""
+def maker(engine: Engine, **options: Any) -> Maker:
+    """Makes a clip of a prompt with a seed: of several takes the one that ranks first. `options` go
+    to every edit."""
 
     def make(prompt: str, seed: int) -> Wave:
-        edit = Generate(
-            prompt=prompt, seconds=SECONDS, rate=RATE, seed=seed, steps=steps, sampler=sampler
-        )
+        edit = Generate(prompt=prompt, seconds=SECONDS, rate=RATE, seed=seed, **options)
         return engine.edit(None, edit).samples[:, 0]
 
     return make
