@@ -38,6 +38,7 @@ class FakeServer:
         self._socket.bind(("127.0.0.1", 0))
         self.conf = {**CONF, "udp": str(self._socket.getsockname()[1])}
         self.asked: list[Message] = []
+        self.n_answered = 0
         self._reply = reply
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -52,6 +53,7 @@ class FakeServer:
             n_asked = sum(m.address == message.address for m in self.asked)
             for answer in self._reply(message, n_asked):
                 self._socket.sendto(osc.encode(answer), address)
+            self.n_answered += 1
 
     def stop(self) -> None:
         self._socket.sendto(b"stop", self._socket.getsockname())
@@ -84,17 +86,18 @@ def test_a_lost_answer_is_asked_for_again(fake: Callable[[Reply], FakeServer]) -
     assert len({m.args for m in server.asked}) == 1
 
 
-def test_what_was_answered_twice_is_heard_once(
-    fake: Callable[[Reply], FakeServer], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_answered_twice_is_heard_once(fake: Callable[[Reply], FakeServer]) -> None:
     """A busy server answers what was asked again as well: each answer must be its own request's."""
 
     def reply(message: Message, n: int) -> list[Message]:
         twice = build("/retake/status", "job", "running", n / 10, "denoising")
         return [twice, twice]
 
-    with Client(fake(reply).conf) as client:
-        heard = [client.status("job")[1] for _ in range(4)]
+    server, heard = fake(reply), []
+    with Client(server.conf) as client:
+        for number in range(1, 5):
+            heard.append(client.status("job")[1])
+            wait_until(lambda: server.n_answered == number)  # noqa: B023 (it is called at once)
     assert heard == pytest.approx([0.1, 0.2, 0.3, 0.4])
 
 
