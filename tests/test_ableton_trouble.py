@@ -301,7 +301,7 @@ def no_links(*_: object) -> None:
 def test_long_job_leaves_live_its_time(
     live: Studio, disks: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """30 s of stereo and four takes of it (42 MB): no tick over 20 ms of Live's thread."""
+    """30 s of stereo and four takes of it (42 MB): no tick over the bound of Live's thread."""
     if disks == "two disks":
         monkeypatch.setattr("os.link", no_links)
     clip = live.session_clip(length_s=30.0, warping=False)
