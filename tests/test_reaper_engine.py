@@ -33,13 +33,6 @@ def tiny_server(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     running.stop()
 
 
-@pytest.fixture(scope="module")
-def double_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running = Running(tmp_path_factory.mktemp("server"))
-    yield running
-    running.stop()
-
-
 @pytest.fixture
 def tiny_reaper(tmp_path: Path, tiny_server: Running) -> Iterator[Studio]:
     with studio("Lua 5.4", tmp_path, tiny_server.folder) as made:
@@ -173,13 +166,13 @@ def no_garbage_collection() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("lua", list(LUAS))
-def test_no_step_holds_reaper_up(lua: str, tmp_path: Path, double_server: Running) -> None:
+def test_no_step_holds_reaper_up(lua: str, tmp_path: Path, server: Running) -> None:
     """Reading, waiting for, copying and placing, thirty times a second.
 
     Counted is the CPU time of REAPER's own thread, the model of REAPER included; half a minute of
     sound and a job as long are watched by benchmarks/reaper.py.
     """
-    with studio(lua, tmp_path, double_server.folder) as reaper, no_garbage_collection():
+    with studio(lua, tmp_path, server.folder) as reaper, no_garbage_collection():
         reaper.reaper.tick_s = REAPER_TICK_S
         item = reaper.item(length_s=6.0, D_PLAYRATE=0.5)
         reaper.act("transfer selected items", "rain\n\n0.5\n1\n")
@@ -196,10 +189,10 @@ def test_no_step_holds_reaper_up(lua: str, tmp_path: Path, double_server: Runnin
         assert slowest.cpu_s < MAX_STEP_CPU_S, slowest
 
 
-def test_take_arrives_soon_after_it_is_done(tmp_path: Path, double_server: Running) -> None:
+def test_take_arrives_soon_after_it_is_done(tmp_path: Path, server: Running) -> None:
     """From the status file that says done to the take on the item; the median of five counts."""
     took_s = []
-    with studio("Lua 5.4", tmp_path, double_server.folder) as reaper:
+    with studio("Lua 5.4", tmp_path, server.folder) as reaper:
         reaper.reaper.tick_s = REAPER_TICK_S
         item = reaper.item(length_s=5.0)
         for n in range(5):

@@ -23,13 +23,6 @@ PICTURE, EXAMPLES = DOCS / "hosts/reaper-panel.png", DOCS / "examples"
 SIZE = (380, 420)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running = Running(tmp_path_factory.mktemp("server"))
-    yield running
-    running.stop()
-
-
 @pytest.fixture(params=list(LUAS))
 def reaper(request: pytest.FixtureRequest, tmp_path: Path, server: Running) -> Iterator[Studio]:
     with studio(request.param, tmp_path, server.folder) as made:

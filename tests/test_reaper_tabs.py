@@ -14,13 +14,6 @@ from running import Running
 TRANSFER, GENERATE = "transfer selected items", "generate at cursor"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    running = Running(tmp_path_factory.mktemp("server"))
-    yield running
-    running.stop()
-
-
 @pytest.fixture(params=list(LUAS))
 def reaper(request: pytest.FixtureRequest, tmp_path: Path, server: Running) -> Iterator[Studio]:
     with studio(request.param, tmp_path, server.folder) as made:
