@@ -72,6 +72,9 @@ class Trainee(ABC):
     def step(self, rng: np.random.Generator, done: float) -> Losses:
         """One optimizer step; `done` is the share of the budget used, from 0 to 1."""
 
+    def hurry(self) -> None:  # noqa: B027 (most have no way to)
+        """Before a long run: spend a minute on shorter steps, where there is a way to."""
+
     def descend(
         self,
         loss: Tensor,
