@@ -59,7 +59,11 @@ def _generation(
     rows = {"generated": figures} | generation.references(judge, recordings)
     if args.sheets:
         generation.draw(dict(list(waves.items())[:40]), args.sheets / "generated.png")
-    distances = generation.distances(judge, waves.values(), recordings)
+    made = {
+        "prompts": waves.values(),
+        "the recordings' captions": generation.from_captions(engine, recordings, takes=args.takes),
+    }
+    distances = generation.distances(judge, made, recordings)
     buzz = generation.frame_rate_buzz(make, engine.networks.geometry.hop_samples)
     return {
         "agreement": rows,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmarks.quality.hearing import Judge, Recording, Wave, frechet, fresh, log_mel
@@ -14,7 +15,7 @@ from benchmarks.quality.prompts import FIRST_FORTY, PROMPTS
 from engine import Engine, Generate
 from engine.training.corpus import RATE
 
-SECONDS = 4.0
+SECONDS, SHORTEST_S = 4.0, 0.5
 #: The judge agrees when the label asked for is among its first three of all kinds.
 AGREEMENT_RANK = 3
 NOISY_PROMPTS = ("white noise", "heavy rain falling", "a waterfall", "applause")
@@ -98,17 +99,32 @@ def _is_both(judge: Judge, tag: str) -> bool:
     return judge.index[tag] in set(judge.kinds) and " " not in tag
 
 
-def distances(judge: Judge, waves: Iterable[Wave], recordings: list[Recording]) -> dict[str, float]:
-    """Fréchet distance in the judge's embedding: generated to held out, and between two halves of
-    the held-out recordings."""
-    real = np.stack([judge.embedding(recording.wave) for recording in recordings])
-    made = np.stack([judge.embedding(wave) for wave in waves])
+def from_captions(engine: Engine, recordings: list[Recording], **options: Any) -> list[Wave]:
+    """A clip of each recording's caption, as long as it is (but for very short ones)."""
+    waves = []
+    for seed, recording in enumerate(tqdm(recordings, desc="captions", unit="clip")):
+        seconds = max(len(recording.wave) / RATE, SHORTEST_S)
+        edit = Generate(prompt=recording.caption, seconds=seconds, rate=RATE, seed=seed, **options)
+        waves.append(engine.edit(None, edit).samples[:, 0])
+    return waves
+
+
+def distances(
+    judge: Judge, made: Mapping[str, Iterable[Wave]], recordings: list[Recording]
+) -> dict[str, float]:
+    """Fréchet distance in the judge's embedding to the held-out recordings: of each set that was
+    made, of fresh synthesis of the prompts, and of one half of the recordings to the other."""
+    real = _embeddings(judge, [recording.wave for recording in recordings])
+    synthesis = [fresh(kind, SECONDS) for kind in PROMPTS.values()]
+    sets = {**made, "fresh synthesis of the prompts": synthesis}
+    found = {name: frechet(_embeddings(judge, waves), real) for name, waves in sets.items()}
     order = np.random.default_rng(0).permutation(len(real))
     half = len(real) // 2
-    return {
-        "generated to held out": frechet(made, real),
-        "between two halves": frechet(real[order[:half]], real[order[half:]]),
-    }
+    return found | {"between two halves": frechet(real[order[:half]], real[order[half:]])}
+
+
+def _embeddings(judge: Judge, waves: Iterable[Wave]) -> NDArray[np.float64]:
+    return np.stack([judge.embedding(wave) for wave in waves])
 
 
 def frame_rate_buzz(make: Maker, hop: int) -> float:
