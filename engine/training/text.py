@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer, BertTokenizerFast
 
+from engine.training import wordnet
+from engine.training.loop import autocast
+
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MAX_TOKENS = 48
 VOCABULARY_SIZE = 6000
@@ -90,8 +93,44 @@ def domain_words(
     rng = np.random.default_rng(seed)
     short = sorted(c for c in set(captions) if len(c.split()) <= 5)
     some = [short[i] for i in rng.permutation(len(short))[:DOMAIN_CAPTIONS]]
-    nearness = (teach(words).astype(np.float32) @ teach(some).astype(np.float32).T).max(1)
+    nearness = _nearness(teach(words), teach(some))
     return [words[i] for i in np.argsort(-nearness)[:n_words]]
+
+
+def meanings(words: Sequence[str], anchors: Sequence[str]) -> NDArray[np.float16]:
+    """The teacher's embeddings of words, each with that of its definition, shape = (n_words, 384).
+
+    A word counts half, and half that one of its definitions that lies nearest to one of `anchors`.
+    A word that WordNet doesn't know stays alone; so do all where WordNet is not installed.
+    """
+    taught = teach(words)
+    found = wordnet.folder()
+    if found is None:
+        print(
+            "words are taught without their definitions: WordNet is not installed (Debian's "
+            f"package wordnet-base, or a folder named by {wordnet.VARIABLE})",
+            file=sys.stderr,
+        )
+        return taught
+    dictionary = wordnet.WordNet(found)
+    defined = [dictionary.definitions(word) for word in words]
+    rows = np.repeat(np.arange(len(words)), [len(senses) for senses in defined])
+    senses = teach([sense for some in defined for sense in some])
+    near = _nearness(senses, teach(anchors))
+    for row in np.unique(rows):
+        of_word = np.flatnonzero(rows == row)
+        taught[row] = (taught[row] + senses[of_word[np.argmax(near[of_word])]]) / 2
+    return taught
+
+
+def _nearness(
+    first: NDArray[np.float16], second: NDArray[np.float16], at_once: int = 2000
+) -> NDArray[np.float32]:
+    """Largest cosine of each of the first with any of the second, shape = (n_first,)."""
+    others = second.astype(np.float32).T
+    starts = range(0, len(first), at_once)
+    parts = [(first[at : at + at_once].astype(np.float32) @ others).max(1) for at in starts]
+    return np.concatenate([np.zeros(0, np.float32), *parts])
 
 
 def build_tokenizer(
@@ -140,7 +179,7 @@ def phrases(words: Sequence[str], n: int, seed: int = 0) -> list[str]:
 
 @torch.inference_mode()
 def teach(texts: Sequence[str], batch: int = 256) -> NDArray[np.float16]:
-    """The teacher's embeddings, L2-normalised, shape = (n_texts, 384)."""
+    """The teacher's embeddings, L2-normalised, shape = (n_texts, 384); no texts are fine."""
     tokenizer = AutoTokenizer.from_pretrained(teacher_folder(), local_files_only=True)
     model = AutoModel.from_pretrained(teacher_folder(), local_files_only=True).eval()
     where = "cuda" if torch.cuda.is_available() else "cpu"
@@ -156,7 +195,8 @@ def teach(texts: Sequence[str], batch: int = 256) -> NDArray[np.float16]:
             max_length=64,
             return_tensors="pt",
         ).to(where)
-        hidden = model(**tokens).last_hidden_state
+        with autocast(torch.device(where)):
+            hidden = model(**tokens).last_hidden_state.float()
         mask = tokens["attention_mask"][..., None]
         pooled = (hidden * mask).sum(1) / mask.sum(1)
         out[chosen] = torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy()

@@ -1,8 +1,9 @@
 """The text tower's last stage: words that no caption has take the place of the captions they mean.
 
-A sentence encoder says how like a text is to some thousands of captions, the anchors; the text
-tower learns to put the text at the mean of the places where it had the most alike of them when the
-stage began. "Deluge" so comes to lie where "heavy rain" does, though no clip was ever called so.
+A sentence encoder says how like a text is to some thousands of captions, the anchors, and for a
+word how like its definition is ("gander: mature male goose", `wordnet.py`); the text tower learns
+to put the text at the mean of the places where it had the most alike of them when the stage began.
+"Deluge" so comes to lie where "heavy rain" does, though no clip was ever called so.
 Captions themselves stay where they were, so that a diffusion model that was trained with them needs
 no more training, in whatever sentence they stand.
 """
@@ -25,7 +26,7 @@ from engine.training.loop import (
     set_rate,
     warm_then_decay,
 )
-from engine.training.text import domain_words, frequent_words, teach
+from engine.training.text import domain_words, frequent_words, meanings, teach
 
 #: Captions of more words name more than one sound.
 ANCHOR_WORDS, ANCHORS = 5, 8000
@@ -133,7 +134,7 @@ def _lessons(corpus: Corpus, folder: Path) -> Lessons:
     if not Lessons.are_in(folder):
         captions = [c for _, entry in corpus.clips for c in entry.captions]
         words = domain_words(frequent_words(FREQUENT_WORDS), sorted(set(captions)), DOMAIN_WORDS)
-        Lessons.make(words, captions, folder)
+        Lessons.make(words, captions, folder, meanings(words, _anchors(corpus)))
     return Lessons.read(folder)
 
 
