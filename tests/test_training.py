@@ -11,7 +11,7 @@ import torch
 
 from engine.errors import CheckpointError, FaultError, RequestError
 from engine.training import clap as clap_module
-from engine.training import diffusion, text, vae, vocoder
+from engine.training import decoder, diffusion, text, vae, vocoder
 from engine.training.cli import main
 from engine.training.corpus import (
     RATE,
@@ -22,6 +22,7 @@ from engine.training.corpus import (
     place,
     recorded_wordings,
 )
+from engine.training.export import trained_vae
 from engine.training.loop import (
     MOST_SKIPPED,
     Average,
@@ -31,6 +32,7 @@ from engine.training.loop import (
     save_state,
     warm_then_decay,
 )
+from engine.training.spectral import PERIODS, autocorrelation, periodicity_distance
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,17 @@ def test_recordings_come_at_16_khz_and_reference_level(folder: Path) -> None:
         assert len(wave) == RATE
         rms_db = 20 * np.log10(np.sqrt(np.mean(wave.astype(np.float64) ** 2)))
         assert rms_db == pytest.approx(-20.0, abs=0.5)
+
+
+def test_half_of_a_draw_are_recordings_where_that_is_asked_for(folder: Path) -> None:
+    corpus = Corpus(folder)
+    rng = np.random.default_rng(0)
+    assert corpus.is_recorded.all()
+    assert len(corpus.draw(rng, 5, recorded_share=0.5)) == 5  # there is nothing else
+    corpus.is_recorded[3:] = False
+    for share in (0.0, 0.5, 1.0):
+        drawn = corpus.draw(rng, 2000, recorded_share=share)
+        assert corpus.is_recorded[drawn].mean() == pytest.approx(share, abs=0.04)
 
 
 def test_level_leaves_silence_alone() -> None:
@@ -135,11 +148,16 @@ def _weights(trainee: vocoder.VocoderTrainee) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in trainee.vocoder.parameters()])
 
 
+def _small_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CODED", "PLAIN", "TONES"):
+        monkeypatch.setattr(vocoder, name, 1)
+
+
 def test_a_stopped_run_goes_on_exactly(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two steps, saved, loaded, two more steps: the same weights as four steps at once."""
-    monkeypatch.setattr(vocoder, "BATCH", 2)
+    _small_batch(monkeypatch)
     corpus = Corpus(folder)
 
     def steps(trainee: vocoder.VocoderTrainee, rng: np.random.Generator, n: int) -> None:
@@ -272,12 +290,56 @@ def test_vae_learns_and_exports_unit_latents(
     assert loaded.config.scaling_factor == 0.5
 
 
+def test_a_decoder_learns_alone_and_what_it_reads_stays(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoder, "CLIPS", 1)
+    monkeypatch.setattr(decoder, "TONES", 1)
+    monkeypatch.setattr(decoder, "warm_then_decay", lambda done, step: 1.0)
+    first = vae.VaeTrainee(Corpus(folder))
+    save_state(first, tmp_path / "vae", np.random.default_rng(0), 0.0, 0)
+    trainee = decoder.DecoderTrainee(Corpus(folder), trained_vae(tmp_path))
+    losses = [trainee.step(np.random.default_rng(0), 0.0)["reconstruction"] for _ in range(20)]
+    assert losses[-1] < 0.9 * losses[0]  # the same batch again and again
+    save_state(trainee, tmp_path / "decoder", np.random.default_rng(0), 0.0, 0)
+    both = trained_vae(tmp_path).state_dict()
+    for name, value in first.average.weights.items():
+        reads = name.startswith(("encoder.", "quant_conv."))
+        assert torch.equal(both[name], value) == reads, name
+    with torch.no_grad():
+        first.average.weights["encoder.conv_in.weight"] += 1.0
+    save_state(first, tmp_path / "vae", np.random.default_rng(0), 0.0, 0)
+    with pytest.raises(CheckpointError, match="decoder was trained with an earlier state of vae"):
+        trained_vae(tmp_path)
+
+
+def test_periodicity_tells_a_pitch_from_noise_and_hears_it_move() -> None:
+    seconds, rng = torch.arange(8000) / RATE, torch.Generator().manual_seed(0)
+    harmonics = torch.arange(1, 9)[:, None]
+
+    def tone(hz: float) -> torch.Tensor:
+        return torch.sin(2 * torch.pi * hz * harmonics * seconds).mean(0)[None]
+
+    noise = torch.randn(1, 8000, generator=rng)
+    peaks = autocorrelation(tone(200.0)).amax(-1)
+    assert peaks.min() > 0.99
+    periods = autocorrelation(tone(200.0)).argmax(-1) + PERIODS[0]
+    assert (periods % 80 == 0).all()
+    assert autocorrelation(noise).amax(-1).max() < 0.5
+    assert autocorrelation(torch.zeros(1, 8000)).abs().max() == 0
+    assert periodicity_distance(tone(200.0), tone(200.0)) == 0
+    assert periodicity_distance(tone(100.0), noise) == 0  # noise has no pitch to be missed
+    near, far = (periodicity_distance(tone(hz), tone(200.0)) for hz in (201.0, 230.0))
+    assert 0 < near < 0.5 * far
+    assert periodicity_distance(noise, tone(200.0)) > far
+
+
 def test_vocoder_learns_and_its_export_is_what_it_averaged(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from engine.vocoder import load_vocoder
 
-    monkeypatch.setattr(vocoder, "BATCH", 2)
+    _small_batch(monkeypatch)
     monkeypatch.setattr(vocoder, "warm_then_decay", lambda done, step: 1.0)
     trainee = vocoder.VocoderTrainee(Corpus(folder))
     losses = [trainee.step(np.random.default_rng(0), 0.0)["mel"] for _ in range(25)]

@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from engine.mel import ClapMel
+from engine.training.augment import at_some_speed, equalised, in_window, masked, with_noise
 from engine.training.corpus import RATE, Corpus
 from engine.training.loop import (
     Average,
@@ -49,6 +50,11 @@ from engine.training.text import (
 EMBEDDING_WIDTH = 256
 WINDOW_SAMPLES = 5 * RATE
 BATCH = 128
+#: Of a batch, the recordings' share: they are few, and what is asked for is mostly recorded.
+RECORDED_SHARE = 0.5
+#: How much of a recording's target goes to captions like its own, and how sharply they are told
+#: apart.
+ALIKE_SHARE, ALIKE_SCALE = 0.25, 16.0
 TEACHER_BATCH = 160
 #: Phrases, and captions, among the lessons.
 TEACHER_TEXTS = 40000
@@ -140,30 +146,29 @@ class ClapTrainee(Trainee):
                 taught = self._lesson(rng, 4 * TEACHER_BATCH)
             self.descend(taught, self.model, self.optimizer)
             return {"lesson": taught.item()}
-        chosen = self.corpus.draw(rng, BATCH)
+        chosen = self.corpus.draw(rng, BATCH, RECORDED_SHARE)
         waves = to_tensor([self.crop(int(i), rng) for i in chosen], self.where)
         captions = [str(rng.choice(self.corpus.entry(int(i)).captions)) for i in chosen]
         with autocast(self.where):
-            audio = embed_audio(self.model, _masked(self.front(waves), rng))
+            audio = embed_audio(self.model, masked(equalised(self.front(waves), rng), rng))
             text = embed_text(self.model, self.tokens(captions))
             taught = self._lesson(rng, TEACHER_BATCH)
         scale = self.model.logit_scale_a.exp().clamp(max=100)
-        logits = scale * audio @ text.T + self.same_kinds(chosen)
-        target = torch.arange(len(chosen), device=self.where)
+        same = self.same_kinds(chosen)
+        logits, target = scale * audio @ text.T + same, self._targets(chosen, same)
         contrast = nn.functional.cross_entropy(logits, target) / 2
         contrast = contrast + nn.functional.cross_entropy(logits.T, target) / 2
         loss = contrast + 8.0 * taught
         self.descend(loss, self.model, self.optimizer)
-        top = (logits.argmax(1) == target).float().mean().item()
+        top = (logits.argmax(1) == target.argmax(1)).float().mean().item()
         return {"contrast": contrast.item(), "lesson": taught.item(), "top1": top}
 
     def crop(self, index: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        """2.56 s up to the window, as the diffusion model will hear it; then repeated to the
-        window."""
-        n_samples = int(rng.integers(WINDOW_SAMPLES // 2, WINDOW_SAMPLES + 1))
-        wave = self.corpus.crop(index, n_samples, rng) * 10 ** (rng.uniform(-8, 6) / 20)
-        repeated = np.tile(wave, WINDOW_SAMPLES // n_samples)
-        return np.pad(repeated, (0, WINDOW_SAMPLES - len(repeated))).astype(np.float32)
+        """A clip as the audio tower may come to hear it, shape = (WINDOW_SAMPLES,)."""
+        wave = in_window(at_some_speed(self.corpus.wave(index), rng), WINDOW_SAMPLES, rng)
+        other = int(self.corpus.draw(rng, 1)[0])
+        noise = self.corpus.crop(other, WINDOW_SAMPLES, rng)
+        return with_noise(wave * np.float32(10 ** (rng.uniform(-8, 6) / 20)), noise, rng)
 
     @cached_property
     def lessons(self) -> Lessons:
@@ -194,6 +199,32 @@ class ClapTrainee(Trainee):
         same = np.array([[a == b for b in kinds] for a in kinds])
         np.fill_diagonal(same, False)
         return torch.from_numpy(np.where(same, -1e4, 0.0).astype(np.float32)).to(self.where)
+
+    def _targets(self, chosen: NDArray[np.int64], same: Tensor) -> Tensor:
+        """What each clip's text should be like, shape = (n_clips, n_clips): itself, and a little
+        the texts of recordings that the teacher calls alike ("metal on stairs", "a step on
+        metal")."""
+        target = np.eye(len(chosen), dtype=np.float32)
+        rows = np.flatnonzero(self.corpus.is_recorded[chosen])
+        texts = self._recorded_texts[[self._recorded_row[int(i)] for i in chosen[rows]]]
+        likeness = torch.from_numpy(ALIKE_SCALE * texts @ texts.T).softmax(1).numpy()
+        target[np.ix_(rows, rows)] *= 1 - ALIKE_SHARE
+        target[np.ix_(rows, rows)] += ALIKE_SHARE * likeness
+        asked = torch.from_numpy(target).to(self.where) * (same == 0)
+        return asked / asked.sum(1, keepdim=True)
+
+    @cached_property
+    def _recorded_row(self) -> dict[int, int]:
+        recorded = np.flatnonzero(self.corpus.is_recorded)
+        return {int(index): row for row, index in enumerate(recorded)}
+
+    @cached_property
+    def _recorded_texts(self) -> NDArray[np.float32]:
+        """The teacher's embeddings of the recordings' captions."""
+        captions = [self.corpus.entry(index).captions[0] for index in self._recorded_row]
+        if not captions:
+            return np.zeros((0, TEACHER_WIDTH), np.float32)
+        return teach(captions).astype(np.float32)
 
     def averaged(self) -> ClapModel:
         """The averaged model, in fp32 and ready to run."""
@@ -234,16 +265,6 @@ def _part(model: ClapModel, tower: str) -> dict[str, Tensor]:
     return {k: v.contiguous() for k, v in model.state_dict().items() if k.startswith(parts)}
 
 
-def _masked(features: Tensor, rng: np.random.Generator) -> Tensor:
-    """SpecAugment: one stretch of time and one band at the floor, for each clip."""
-    features = features.clone()
-    for clip in features[:, 0]:
-        at, bins = int(rng.integers(clip.shape[0])), int(rng.integers(clip.shape[1]))
-        clip[at : at + int(rng.integers(1, 40))] = -60.0
-        clip[:, bins : bins + int(rng.integers(1, 10))] = -60.0
-    return features
-
-
 @dataclass(frozen=True)
 class Lessons:
     """What the text tower is taught: single words, phrases and captions, with the teacher's
@@ -267,12 +288,21 @@ class Lessons:
         return (folder / "lessons.json").exists()
 
     @classmethod
-    def make(cls, words: list[str], captions: list[str], folder: Path) -> None:
-        """Keep the teacher's embeddings of `words`, of phrases of them and of some captions."""
+    def make(
+        cls,
+        words: list[str],
+        captions: list[str],
+        folder: Path,
+        taught: NDArray[np.float16] | None = None,
+    ) -> None:
+        """Keep the teacher's embeddings of `words`, or `taught` in their place, and those of
+        phrases of them and of some captions."""
         unique = sorted(set(captions))
         some = np.random.default_rng(0).permutation(len(unique))[:TEACHER_TEXTS]
-        texts = words + phrases(words, TEACHER_TEXTS) + [unique[i] for i in some]
-        np.save(folder / "lessons.npy", teach(texts))
+        others = phrases(words, TEACHER_TEXTS) + [unique[i] for i in some]
+        taught = teach(words) if taught is None else taught
+        np.save(folder / "lessons.npy", np.concatenate((taught, teach(others))))
+        texts = words + others
         (folder / "lessons.json").write_text(json.dumps({"n_words": len(words), "texts": texts}))
 
     @classmethod

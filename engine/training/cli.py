@@ -1,7 +1,7 @@
 """`retake train`: make a checkpoint, part by part.
 
     retake train corpus    --out DIR --sounds manifest.csv --synthetic 12000
-    retake train clap|words|vae|vocoder|diffusion --out DIR --minutes 60
+    retake train clap|words|vae|decoder|vocoder|diffusion --out DIR --minutes 60
     retake train all       --out DIR --sounds manifest.csv --minutes 240
     retake train start     --out DIR --from pocket
     retake train finetune  --out DIR --sounds FOLDER --from pocket --minutes 10
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from engine.training.loop import Trainee
 
 #: Share of `--minutes` each part gets under `all`.
-SHARES = {"clap": 0.2, "words": 0.05, "vae": 0.12, "vocoder": 0.2, "diffusion": 0.43}
+SHARES = {
+    "clap": 0.2, "words": 0.05, "vae": 0.12, "decoder": 0.05, "vocoder": 0.18, "diffusion": 0.4,
+}  # fmt: skip
+
+#: From this budget on, kernels are compiled first.
+LONG_MINUTES = 10.0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -85,7 +90,8 @@ def _check(parts: Sequence[str], args: argparse.Namespace) -> None:
 
         minutes = {name: share * args.minutes for name, share in SHARES.items()}
         lineage.check_budgets(args.out, minutes)
-        lineage.check_words(args.out)
+        for stage in lineage.LEFT_ALONE:
+            lineage.check_stage(args.out, stage)
         lineage.check_latents(args.out)
 
 
@@ -126,6 +132,8 @@ def _train(part: str, args: argparse.Namespace, minutes: float) -> None:
     from engine.training.loop import fit
 
     trainee = _trainee(part, Corpus(args.out / "corpus"), args.out, args.items)
+    if minutes >= LONG_MINUTES:
+        trainee.hurry()
     fit(trainee, args.out / part, minutes, args.seed)
 
 
@@ -134,6 +142,11 @@ def _trainee(part: str, corpus: Corpus, out: Path, n_items: int) -> Trainee:
         from engine.training.vae import VaeTrainee
 
         return VaeTrainee(corpus)
+    if part == "decoder":
+        from engine.training.decoder import DecoderTrainee
+        from engine.training.export import trained_vae
+
+        return DecoderTrainee(corpus, trained_vae(out))
     if part == "vocoder":
         from engine.training.export import trained_vae
         from engine.training.vocoder import VocoderTrainee
@@ -146,10 +159,10 @@ def _trainee(part: str, corpus: Corpus, out: Path, n_items: int) -> Trainee:
         return ClapTrainee(corpus, out / "clap")
     if part == "words":
         from engine.training.clap import ClapTrainee
-        from engine.training.lineage import check_words, run_state
+        from engine.training.lineage import check_stage, run_state
         from engine.training.words import WordsTrainee
 
-        check_words(out)
+        check_stage(out, "words")
         clap = ClapTrainee(corpus, out / "clap")
         clap.load_state_dict(run_state(out / "clap"))
         return WordsTrainee(corpus, clap, out / "words")

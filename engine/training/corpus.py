@@ -312,23 +312,41 @@ class Corpus:
 
     def __init__(self, folder: Path, held_out: bool = False, only: str = "") -> None:
         self.clips: list[tuple[np.memmap, Entry]] = []
-        weights = []
+        weights: list[float] = []
+        is_recorded: list[bool] = []
         for path in sorted(folder.glob(f"{only}*.json")):
             samples = np.memmap(path.with_suffix(".i16"), dtype=np.int16, mode="r")
             weight = RECORDED_WEIGHT if path.stem == "recorded" else 1.0
             entries = [entry for entry in _entries(path) if entry.held_out == held_out]
             self.clips += [(samples, entry) for entry in entries]
             weights += [weight * _length_weight(entry) for entry in entries]
+            is_recorded += [path.stem == "recorded"] * len(entries)
         if not self.clips:
             raise FileNotFoundError(f"no clips in {folder}; run: retake train corpus")
         self.weights = np.array(weights) / np.sum(weights)
+        #: Whether a clip is a recording, shape = (n_clips,).
+        self.is_recorded = np.array(is_recorded)
 
     def __len__(self) -> int:
         return len(self.clips)
 
-    def draw(self, rng: np.random.Generator, n: int) -> NDArray[np.int64]:
-        """Indices of `n` clips, with replacement."""
-        return rng.choice(len(self.clips), size=n, p=self.weights)
+    def draw(
+        self, rng: np.random.Generator, n: int, recorded_share: float | None = None
+    ) -> NDArray[np.int64]:
+        """Indices of `n` clips, with replacement.
+
+        Parameters
+        ----------
+        recorded_share : float, optional
+            How many of them are recordings, from 0 to 1, where there are both kinds of clips.
+        """
+        weights = self.weights
+        recorded = weights[self.is_recorded].sum()
+        if recorded_share is not None and 0 < recorded < 1:
+            shares = recorded_share / recorded, (1 - recorded_share) / (1 - recorded)
+            weights = weights * np.where(self.is_recorded, *shares)
+            weights = weights / weights.sum()  # to the last digit
+        return rng.choice(len(self.clips), size=n, p=weights)
 
     def entry(self, index: int) -> Entry:
         """What is known of a clip."""

@@ -29,12 +29,16 @@ from engine.training.spectral import (
     fool_loss,
     judge_loss,
     multi_resolution_distance,
+    periodicity_distance,
 )
+from engine.training.tones import tone
 from engine.vocoder import IstftVocoder, IstftVocoderConfig
 
 CROP_SAMPLES = 10240
-BATCH = 12
+#: Of a batch: crops whose mels have gone through the VAE, crops whose mels have not, and tones.
+CODED, PLAIN, TONES = 5, 4, 5
 LEARNING_RATE = 8e-4
+MEL_WEIGHT, PERIODICITY_WEIGHT = 2.0, 2.0
 NOISE_CHANNELS = 4
 #: Steps of mel matching in training, and at run time, where each costs 2 ms a second of sound on
 #: one core. More of them bring the mels of recordings nearer (benchmarks/quality, reconstruction),
@@ -50,7 +54,7 @@ class VocoderTrainee(Trainee):
     corpus : Corpus
         Clips to learn from.
     vae : AutoencoderKL, optional
-        Half of the mels have gone through it, since most mels the vocoder will see have.
+        Half of the clips' mels have gone through it, since most mels the vocoder will see have.
     adversarial_from : float
         Share of the budget after which the discriminators join.
     """
@@ -81,7 +85,11 @@ class VocoderTrainee(Trainee):
         made = self.vocoder.to_wave(log_magnitude.float(), phase.float())
         made = self.vocoder.match(made, mels, TRAINED_MEL_STEPS)
         distance, mel = multi_resolution_distance(made, real), self.mel_loss(made, real)
-        loss, losses = distance + 2.0 * mel, {"distance": distance.item(), "mel": mel.item()}
+        periodicity = periodicity_distance(made[CODED:], real[CODED:])
+        loss = distance + MEL_WEIGHT * mel + PERIODICITY_WEIGHT * periodicity
+        losses = {
+            "distance": distance.item(), "mel": mel.item(), "periodicity": periodicity.item()
+        }  # fmt: skip
         if done >= self.adversarial_from:
             losses["judge"] = self._judge_step(real, made.detach())
             with autocast(self.where):
@@ -93,23 +101,26 @@ class VocoderTrainee(Trainee):
 
     @torch.no_grad()
     def _mels(self, real: Tensor) -> Tensor:
-        """Mels of waves, the first half of them as the VAE gives them back."""
+        """Mels of waves, the first of them as the VAE gives them back."""
         mels = self.front(real)
         if self.vae is not None:
-            n = len(mels) // 2
-            some = mels[:n, None].contiguous(memory_format=torch.channels_last)
-            coded = self.vae.decode(self.vae.encode(some).latent_dist.mean).sample
-            mels = torch.cat((coded[:, 0].float(), mels[n:]))
+            some = mels[:CODED, None].contiguous(memory_format=torch.channels_last)
+            with autocast(self.where):
+                coded = self.vae.decode(self.vae.encode(some).latent_dist.mean).sample
+            mels = torch.cat((coded[:, 0].float(), mels[CODED:]))
         return mels
 
     def _batch(self, rng: np.random.Generator) -> Tensor:
         waves = []
-        for index in self.corpus.draw(rng, BATCH):
+        for index in self.corpus.draw(rng, CODED + PLAIN):
             wave = self.corpus.crop(index, CROP_SAMPLES, rng)
             if rng.random() < 0.25:
                 wave = wave + self.corpus.crop(int(self.corpus.draw(rng, 1)[0]), CROP_SAMPLES, rng)
-            waves.append((wave * 10 ** (rng.uniform(-18, 6) / 20)).clip(-1, 1).astype(np.float32))
-        return to_tensor(waves, self.where)
+            waves.append(wave)
+        waves += [tone(CROP_SAMPLES, rng) for _ in range(TONES)]
+        gains = 10 ** (rng.uniform(-18, 6, len(waves)) / 20)
+        pairs = zip(waves, gains, strict=True)
+        return to_tensor([(w * g).clip(-1, 1).astype(np.float32) for w, g in pairs], self.where)
 
     def _judge_step(self, real: Tensor, made: Tensor) -> float:
         with autocast(self.where):
