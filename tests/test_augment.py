@@ -45,11 +45,11 @@ def test_another_speed_moves_the_pitch_within_its_bounds() -> None:
 
 
 def test_noise_lies_far_below() -> None:
-    rng, loudest = np.random.default_rng(0), 10 ** (augment.NOISE_DB[1] / 20)
-    noise = np.ones(N, np.float32)
-    levels = [float(augment.with_noise(np.zeros(N, np.float32), noise, rng)[0]) for _ in range(300)]
-    assert np.mean(np.array(levels) > 0) == pytest.approx(augment.NOISY, abs=0.08)
-    assert max(levels) <= loudest
+    rng, noise = np.random.default_rng(0), np.ones(N, np.float32)
+    levels = [augment.with_noise(np.zeros(N, np.float32), noise, rng)[0] for _ in range(100)]
+    lowest, highest = (10 ** (db / 20) for db in augment.NOISE_DB)
+    assert lowest <= min(levels) < 1.5 * lowest
+    assert 0.7 * highest < max(levels) <= highest
 
 
 def test_an_equaliser_is_smooth_and_the_same_at_all_times() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from engine.errors import CheckpointError, FaultError, RequestError
 from engine.training import clap as clap_module
-from engine.training import decoder, diffusion, text, vae, vocoder
+from engine.training import diffusion, text, vae, vocoder
 from engine.training.cli import main
 from engine.training.corpus import (
     RATE,
@@ -22,7 +22,6 @@ from engine.training.corpus import (
     place,
     recorded_wordings,
 )
-from engine.training.export import trained_vae
 from engine.training.loop import (
     MOST_SKIPPED,
     Average,
@@ -288,29 +287,6 @@ def test_vae_learns_and_exports_unit_latents(
 
     loaded = AutoencoderKL.from_pretrained(tmp_path / "vae")
     assert loaded.config.scaling_factor == 0.5
-
-
-def test_a_decoder_learns_alone_and_what_it_reads_stays(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(decoder, "CLIPS", 1)
-    monkeypatch.setattr(decoder, "TONES", 1)
-    monkeypatch.setattr(decoder, "warm_then_decay", lambda done, step: 1.0)
-    first = vae.VaeTrainee(Corpus(folder))
-    save_state(first, tmp_path / "vae", np.random.default_rng(0), 0.0, 0)
-    trainee = decoder.DecoderTrainee(Corpus(folder), trained_vae(tmp_path))
-    losses = [trainee.step(np.random.default_rng(0), 0.0)["reconstruction"] for _ in range(20)]
-    assert losses[-1] < 0.9 * losses[0]  # the same batch again and again
-    save_state(trainee, tmp_path / "decoder", np.random.default_rng(0), 0.0, 0)
-    both = trained_vae(tmp_path).state_dict()
-    for name, value in first.average.weights.items():
-        reads = name.startswith(("encoder.", "quant_conv."))
-        assert torch.equal(both[name], value) == reads, name
-    with torch.no_grad():
-        first.average.weights["encoder.conv_in.weight"] += 1.0
-    save_state(first, tmp_path / "vae", np.random.default_rng(0), 0.0, 0)
-    with pytest.raises(CheckpointError, match="decoder was trained with an earlier state of vae"):
-        trained_vae(tmp_path)
 
 
 def test_periodicity_tells_a_pitch_from_noise_and_hears_it_move() -> None:

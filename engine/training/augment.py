@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from engine.training.corpus import Wave, place
 
-#: Playing speeds, as factors of the clip's own, and how many clips in ten are played at another.
+#: Playing speeds, as factors of the clip's own, and the share of clips that are played at another.
 SPEEDS, OTHER_SPEED = (0.84, 1.19), 0.4
-#: How many short clips in ten are heard as at run time, repeated whole; the others in silence.
+#: The share of short clips that are heard as at run time, repeated whole; the others in silence.
 REPEATED = 0.6
-#: Noise of another clip: how many in ten have some, and its level in dB.
+#: Another clip as noise: the share of clips that have some, and its level in dB.
 NOISY, NOISE_DB = 0.2, (-30.0, -14.0)
 #: Standard deviation in dB of a random equaliser's bands, which go smoothly into each other.
 EQUALISER_BANDS, EQUALISER_DB = 5, 3.0
@@ -44,9 +44,7 @@ def in_window(wave: Wave, n_samples: int, rng: np.random.Generator) -> Wave:
 
 
 def with_noise(wave: Wave, noise: Wave, rng: np.random.Generator) -> Wave:
-    """The wave, now and then with something else far below it."""
-    if rng.random() >= NOISY:
-        return wave
+    """The wave with something else far below it."""
     return wave + noise * np.float32(10 ** (rng.uniform(*NOISE_DB) / 20))
 
 

@@ -25,7 +25,14 @@ from transformers import (
 )
 
 from engine.mel import ClapMel
-from engine.training.augment import at_some_speed, equalised, in_window, masked, with_noise
+from engine.training.augment import (
+    NOISY,
+    at_some_speed,
+    equalised,
+    in_window,
+    masked,
+    with_noise,
+)
 from engine.training.corpus import RATE, Corpus
 from engine.training.loop import (
     Average,
@@ -166,9 +173,11 @@ class ClapTrainee(Trainee):
     def crop(self, index: int, rng: np.random.Generator) -> NDArray[np.float32]:
         """A clip as the audio tower may come to hear it, shape = (WINDOW_SAMPLES,)."""
         wave = in_window(at_some_speed(self.corpus.wave(index), rng), WINDOW_SAMPLES, rng)
+        wave *= np.float32(10 ** (rng.uniform(-8, 6) / 20))
+        if rng.random() >= NOISY:
+            return wave
         other = int(self.corpus.draw(rng, 1)[0])
-        noise = self.corpus.crop(other, WINDOW_SAMPLES, rng)
-        return with_noise(wave * np.float32(10 ** (rng.uniform(-8, 6) / 20)), noise, rng)
+        return with_noise(wave, self.corpus.crop(other, WINDOW_SAMPLES, rng), rng)
 
     @cached_property
     def lessons(self) -> Lessons:

@@ -1,7 +1,7 @@
 """`retake train`: make a checkpoint, part by part.
 
     retake train corpus    --out DIR --sounds manifest.csv --synthetic 12000
-    retake train clap|words|vae|decoder|vocoder|diffusion --out DIR --minutes 60
+    retake train clap|words|vae|vocoder|diffusion --out DIR --minutes 60
     retake train all       --out DIR --sounds manifest.csv --minutes 240
     retake train start     --out DIR --from pocket
     retake train finetune  --out DIR --sounds FOLDER --from pocket --minutes 10
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from engine.training.loop import Trainee
 
 #: Share of `--minutes` each part gets under `all`.
-SHARES = {
-    "clap": 0.2, "words": 0.05, "vae": 0.12, "decoder": 0.05, "vocoder": 0.18, "diffusion": 0.4,
-}  # fmt: skip
+SHARES = {"clap": 0.2, "words": 0.05, "vae": 0.12, "vocoder": 0.2, "diffusion": 0.43}
 
 #: From this budget on, kernels are compiled first.
 LONG_MINUTES = 10.0
@@ -90,8 +88,7 @@ def _check(parts: Sequence[str], args: argparse.Namespace) -> None:
 
         minutes = {name: share * args.minutes for name, share in SHARES.items()}
         lineage.check_budgets(args.out, minutes)
-        for stage in lineage.LEFT_ALONE:
-            lineage.check_stage(args.out, stage)
+        lineage.check_words(args.out)
         lineage.check_latents(args.out)
 
 
@@ -142,11 +139,6 @@ def _trainee(part: str, corpus: Corpus, out: Path, n_items: int) -> Trainee:
         from engine.training.vae import VaeTrainee
 
         return VaeTrainee(corpus)
-    if part == "decoder":
-        from engine.training.decoder import DecoderTrainee
-        from engine.training.export import trained_vae
-
-        return DecoderTrainee(corpus, trained_vae(out))
     if part == "vocoder":
         from engine.training.export import trained_vae
         from engine.training.vocoder import VocoderTrainee
@@ -159,10 +151,10 @@ def _trainee(part: str, corpus: Corpus, out: Path, n_items: int) -> Trainee:
         return ClapTrainee(corpus, out / "clap")
     if part == "words":
         from engine.training.clap import ClapTrainee
-        from engine.training.lineage import check_stage, run_state
+        from engine.training.lineage import check_words, run_state
         from engine.training.words import WordsTrainee
 
-        check_stage(out, "words")
+        check_words(out)
         clap = ClapTrainee(corpus, out / "clap")
         clap.load_state_dict(run_state(out / "clap"))
         return WordsTrainee(corpus, clap, out / "words")

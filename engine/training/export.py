@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 
 from diffusers import AutoencoderKL
-from torch import Tensor
 
 from engine.training.clap import ClapTrainee
 from engine.training.corpus import Corpus
 from engine.training.diffusion import DiffusionTrainee, Items
-from engine.training.lineage import check_latents, check_learned, check_stage, run_state
+from engine.training.lineage import check_latents, check_learned, check_words, run_state
 from engine.training.vae import CONFIG, VaeTrainee
 from engine.training.vocoder import VocoderTrainee
 
@@ -33,24 +32,10 @@ MODEL_INDEX = {
 
 
 def trained_vae(out: Path) -> AutoencoderKL:
-    """The averaged VAE of a run, in fp32; with the decoder of the run `decoder`, where there is
-    one.
-
-    Raises
-    ------
-    CheckpointError
-        The VAE was trained further since `decoder` began.
-    """
+    """The averaged VAE of a run, in fp32."""
     vae = AutoencoderKL(**CONFIG)
-    vae.load_state_dict(_vae_weights(out))
+    vae.load_state_dict(run_state(out / "vae")["average"])
     return vae.eval()
-
-
-def _vae_weights(out: Path) -> dict[str, Tensor]:
-    check_stage(out, "decoder")
-    last = "decoder" if (out / "decoder" / "state.pt").exists() else "vae"
-    weights: dict[str, Tensor] = run_state(out / last)["average"]
-    return weights
 
 
 def trained_clap(corpus: Corpus, out: Path) -> ClapTrainee:
@@ -61,7 +46,7 @@ def trained_clap(corpus: Corpus, out: Path) -> ClapTrainee:
     CheckpointError
         CLAP was trained further since `words` began.
     """
-    check_stage(out, "words")
+    check_words(out)
     clap = ClapTrainee(corpus, out / "clap")
     clap.load_state_dict(run_state(out / "clap"))
     if (out / "words" / "state.pt").exists():
@@ -89,7 +74,6 @@ def export(out: Path) -> Path:
     trained_clap(corpus, out).export(folder)
     vae = VaeTrainee(corpus)
     vae.load_state_dict(run_state(out / "vae"))
-    vae.average.weights = _vae_weights(out)
     vae.export(folder / "vae", scaling_factor=scaling_factor)
     vocoder = VocoderTrainee(corpus)
     vocoder.load_state_dict(run_state(out / "vocoder"))

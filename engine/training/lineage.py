@@ -1,9 +1,9 @@
 """Which runs belong together, and what would part them.
 
-Latents are made by one VAE and one CLAP, the words stage starts from one CLAP and the decoder's
-from one VAE: trained further, these make what came of them useless. Latents say what they were made
-by (`about.json`), a run of the diffusion model says it of the latents it learned from last. Folders
-from before there were such notes are taken at their word.
+Latents are made by one VAE and one CLAP, the words stage starts from one CLAP: trained further,
+these make what came of them useless. Latents say what they were made by (`about.json`), a run of
+the diffusion model says it of the latents it learned from last. Folders from before there were such
+notes are taken at their word.
 """
 
 from __future__ import annotations
@@ -22,10 +22,8 @@ from engine.errors import CheckpointError
 #: In the folder of the latents: marks of the networks they were made by.
 NOTE = "about.json"
 #: What later parts keep in their folders, and the parts it is made by.
-MADE_BY = {"words": ("clap",), "decoder": ("vae",), "latents": ("vae", "clap")}
-KEPT = {"words": "state.pt", "decoder": "state.pt", "latents": "items-*.npz"}
-#: Later stages of a part's network, and a weight of it that they leave alone.
-LEFT_ALONE = {"words": "audio_projection.linear1.weight", "decoder": "encoder.conv_in.weight"}
+MADE_BY = {"words": ("clap",), "latents": ("vae", "clap")}
+KEPT = {"words": "state.pt", "latents": "items-*.npz"}
 
 Marks = Mapping[str, str]
 
@@ -63,8 +61,7 @@ def mark(weights: Mapping[str, Tensor]) -> str:
 def marks(out: Path) -> dict[str, str]:
     """Marks of the runs in `out` that latents are made by.
 
-    The text tower of the run `words` is none of it: captions keep their places there. Neither is
-    the run `decoder`, which reads latents and makes none.
+    The text tower of the run `words` is none of it: captions keep their places there.
 
     Raises
     ------
@@ -81,22 +78,22 @@ def noted(latents: Path) -> dict[str, str]:
     return kept
 
 
-def check_stage(out: Path, stage: str) -> None:
-    """Refuse a run `words` or `decoder` that began with another CLAP or VAE than there is now.
+def check_words(out: Path) -> None:
+    """Refuse a run `words` that began with another CLAP than there is now.
 
     Raises
     ------
     CheckpointError
-        That part was trained further since then.
+        CLAP was trained further since then.
     """
-    if not _is_kept(out, stage):
+    if not _is_kept(out, "words"):
         return
-    (part,), name = MADE_BY[stage], LEFT_ALONE[stage]
-    first, second = (run_state(out / run)["average"][name] for run in (stage, part))
-    if not torch.equal(first, second):
+    heard = "audio_projection.linear1.weight"  # the words stage leaves the audio tower alone
+    words, clap = (run_state(out / part)["average"][heard] for part in ("words", "clap"))
+    if not torch.equal(words, clap):
         raise _refuse(
-            f"{stage} was trained with an earlier state of {part}; delete {out / stage} and run: "
-            f"retake train {stage}"
+            f"words was trained with an earlier state of clap; delete {out / 'words'} and run: "
+            "retake train words"
         )
 
 
@@ -143,7 +140,7 @@ def check_budgets(out: Path, minutes: Mapping[str, float]) -> None:
     Raises
     ------
     CheckpointError
-        The budget goes beyond what was spent, and `words`, `decoder` or latents are there.
+        The budget goes beyond what was spent, and `words` or latents are there.
     """
     for part in ("clap", "vae"):
         kept = [name for name, by in MADE_BY.items() if part in by and _is_kept(out, name)]
