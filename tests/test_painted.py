@@ -258,7 +258,7 @@ def test_strength_0_over_time_is_the_source_to_the_bit(tiny: Engine, render: str
 
 def test_the_change_is_larger_where_the_curve_is_higher(pocket: Engine) -> None:
     source = Region(noise(4 * MODEL_RATE), MODEL_RATE)
-    take = pocket.edit(source, Transfer(prompt="rain", curve=STEPS_UP, steps=5)).samples
+    take = pocket.edit(source, Transfer(prompt="a dog barking", curve=STEPS_UP, steps=5)).samples
     change = take - source.samples
     none, little, much = (
         rms(change[round(start * MODEL_RATE) : round(stop * MODEL_RATE)])

@@ -308,12 +308,15 @@ def test_another_seed_gives_another_take(engine: Engine) -> None:
 
 
 def test_one_of_many_takes_is_the_take_of_its_seed(engine: Engine) -> None:
+    """In bf16 a product over more rows may round otherwise, by a bit that grows on the way; fp32
+    tells that nothing else differs."""
     region = Sound(44100, 30000, 2).region()
-    takes = engine.takes(region, Transfer(prompt=PROMPT, steps=2, seed=3, takes=3))
-    assert sorted(take.seed for take in takes) == [3, 4, 5]
-    for take in takes:
-        alone = engine.edit(region, Transfer(prompt=PROMPT, steps=2, seed=take.seed))
-        assert np.abs(alone.samples - take.samples).max() < 1e-3
+    for loaded, bound in ((Engine.load("pocket", dtype="fp32"), 1e-3), (engine, 0.03)):
+        takes = loaded.takes(region, Transfer(prompt=PROMPT, steps=2, seed=3, takes=3))
+        assert sorted(take.seed for take in takes) == [3, 4, 5]
+        for take in takes:
+            alone = loaded.edit(region, Transfer(prompt=PROMPT, steps=2, seed=take.seed))
+            assert np.abs(alone.samples - take.samples).max() < bound
 
 
 # 9. Long clips
