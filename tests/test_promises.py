@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyloudnorm
@@ -21,6 +21,7 @@ from engine import (
     Bandwidth,
     Continue,
     Edit,
+    Engine,
     FaultError,
     Generate,
     Hole,
@@ -32,9 +33,6 @@ from engine import (
     Vary,
 )
 from engine.loudness import rms
-
-if TYPE_CHECKING:
-    from engine.engine import Engine
 
 
 @pytest.fixture(scope="session")
