@@ -64,5 +64,8 @@ def test_lessons_that_are_kept_need_no_teacher(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     (tmp_path / "clap").mkdir()
     (tmp_path / "clap/lessons.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match="teacher"):
+        extras.check_packages("clap", tmp_path)
+    (tmp_path / "clap" / extras.RECORDED_TEXTS).touch()
     extras.check_packages("clap", tmp_path)
     extras.check_packages("vae", tmp_path)

@@ -87,3 +87,26 @@ def test_words_are_taught_and_the_audio_tower_stays(
         trained_clap(corpus, tmp_path)
     assert main(["words", "--out", str(tmp_path), "--minutes", "9"]) == 2
     assert "earlier state of clap" in capsys.readouterr().err
+
+
+def test_alike_captions_share_a_part_of_the_target(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = np.arange(len(CAPTIONS))
+    first = clap.ClapTrainee(corpus, tmp_path / "clap")
+    same = first.same_kinds(chosen)
+    target = first._targets(chosen, same)
+    torch.testing.assert_close(target.sum(1), torch.ones(len(chosen)))
+    assert target.diagonal().min() >= 1 - clap.ALIKE_SHARE
+    captions = [corpus.entry(int(index)).captions[0] for index in chosen]
+    row, near, far = (captions.index(c) for c in ("a violin", "church bells", "heavy rain"))
+    assert target[row, near] > target[row, far] > 0
+    same[row, near] = -1e4  # two clips of one kind: neither is the other's mistake
+    assert first._targets(chosen, same)[row, near] == 0
+
+    def no_teacher(texts: list[str]) -> None:
+        raise AssertionError("asked again")
+
+    monkeypatch.setattr(clap, "teach", no_teacher)
+    again = clap.ClapTrainee(corpus, tmp_path / "clap")
+    assert torch.equal(again._targets(chosen, first.same_kinds(chosen)), target)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from engine.training.augment import (
     with_noise,
 )
 from engine.training.corpus import RATE, Corpus
+from engine.training.extras import RECORDED_TEXTS
 from engine.training.loop import (
     Average,
     Losses,
@@ -229,11 +231,13 @@ class ClapTrainee(Trainee):
 
     @cached_property
     def _recorded_texts(self) -> NDArray[np.float32]:
-        """The teacher's embeddings of the recordings' captions."""
+        """The teacher's embeddings of the recordings' captions, kept beside the lessons."""
         captions = [self.corpus.entry(index).captions[0] for index in self._recorded_row]
-        if not captions:
-            return np.zeros((0, TEACHER_WIDTH), np.float32)
-        return teach(captions).astype(np.float32)
+        path, mark = self._folder / RECORDED_TEXTS, sha256(repr(captions).encode()).hexdigest()
+        if not path.exists() or str(np.load(path)["mark"]) != mark:
+            np.savez(path, mark=mark, texts=teach(captions))
+        texts: NDArray[np.float16] = np.load(path)["texts"]
+        return texts.astype(np.float32)
 
     def averaged(self) -> ClapModel:
         """The averaged model, in fp32 and ready to run."""

@@ -8,6 +8,11 @@ from pathlib import Path
 
 from engine.errors import RequestError
 
+#: In the run of clap: the teacher's embeddings of the recordings' captions.
+RECORDED_TEXTS = "recorded.npz"
+#: Files of a part's run that hold all it needs of the text teacher.
+TAUGHT = {"clap": ("lessons.json", RECORDED_TEXTS), "words": ("lessons.json",)}
+
 
 def require(package: str) -> None:
     """Refuse to begin without `package`.
@@ -26,14 +31,14 @@ def require(package: str) -> None:
 
 
 def check_packages(part: str, out: Path) -> None:
-    """Refuse a part whose packages aren't there. Lessons that are kept need no teacher.
+    """Refuse a part whose packages aren't there. What the teacher said once needs no teacher.
 
     Raises
     ------
     RequestError, FileNotFoundError
         A package, or the text teacher, is not installed.
     """
-    has_lessons = (out / part / "lessons.json").exists()
+    has_lessons = all((out / part / name).exists() for name in TAUGHT.get(part, ()))
     if part == "words" and not has_lessons:
         require("wordfreq")
     if part == "words" or (part == "clap" and not has_lessons):
