@@ -48,5 +48,7 @@ def _harmonics(hz: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.
 def _struck(n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
     since = np.arange(n_samples) - rng.uniform(0, 0.5) * n_samples
     attack = np.clip(since / rng.uniform(30, 2000), 0, 1)
-    decay: NDArray[np.float64] = np.exp(-np.clip(since, 0, None) / rng.uniform(2000, 30000))
-    return attack * decay
+    shape: NDArray[np.float64] = attack * np.exp(
+        -np.clip(since, 0, None) / rng.uniform(2000, 30000)
+    )
+    return shape
