@@ -31,7 +31,6 @@ from engine.training.loop import (
     save_state,
     warm_then_decay,
 )
-from engine.training.spectral import PERIODS, autocorrelation, periodicity_distance
 
 
 @pytest.fixture(scope="module")
@@ -287,27 +286,6 @@ def test_vae_learns_and_exports_unit_latents(
 
     loaded = AutoencoderKL.from_pretrained(tmp_path / "vae")
     assert loaded.config.scaling_factor == 0.5
-
-
-def test_periodicity_tells_a_pitch_from_noise_and_hears_it_move() -> None:
-    seconds, rng = torch.arange(8000) / RATE, torch.Generator().manual_seed(0)
-    harmonics = torch.arange(1, 9)[:, None]
-
-    def tone(hz: float) -> torch.Tensor:
-        return torch.sin(2 * torch.pi * hz * harmonics * seconds).mean(0)[None]
-
-    noise = torch.randn(1, 8000, generator=rng)
-    peaks = autocorrelation(tone(200.0)).amax(-1)
-    assert peaks.min() > 0.99
-    periods = autocorrelation(tone(200.0)).argmax(-1) + PERIODS[0]
-    assert (periods % 80 == 0).all()
-    assert autocorrelation(noise).amax(-1).max() < 0.5
-    assert autocorrelation(torch.zeros(1, 8000)).abs().max() == 0
-    assert periodicity_distance(tone(200.0), tone(200.0)) == 0
-    assert periodicity_distance(tone(100.0), noise) == 0  # noise has no pitch to be missed
-    near, far = (periodicity_distance(tone(hz), tone(200.0)) for hz in (201.0, 230.0))
-    assert 0 < near < 0.5 * far
-    assert periodicity_distance(noise, tone(200.0)) > far
 
 
 def test_vocoder_learns_and_its_export_is_what_it_averaged(

@@ -2,7 +2,7 @@
 
 Latents are a few cells wide. The weight gradient of a convolution goes along the rows of an image,
 and rows of 4 or 8 cells fill a quarter of a matrix unit's tile (AMX: 32 deep). Images side by side,
-with a column of zeros between them, make long rows of the same sums: two to three times as fast.
+with a column of zeros between them, make long rows of the same sums, up to three times as fast.
 What lies between matrix products is fused by torch.compile, which needs a C++ compiler.
 """
 

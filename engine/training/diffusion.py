@@ -214,7 +214,7 @@ class DiffusionTrainee(Trainee):
         self.n_steps = 0
 
     def hurry(self) -> None:
-        """Before a long run: make its steps on a CPU shorter, which takes up to a minute."""
+        """Before a long run: make its steps on a CPU shorter, which takes a minute or more."""
         if self.where.type == "cpu":
             shorten(self.unet)
 

@@ -73,7 +73,7 @@ class Trainee(ABC):
         """One optimizer step; `done` is the share of the budget used, from 0 to 1."""
 
     def hurry(self) -> None:  # noqa: B027 (most have no way to)
-        """Before a long run: spend a minute on shorter steps, where there is a way to."""
+        """Before a long run: spend some time on shorter steps, where there is a way to."""
 
     def descend(
         self,
