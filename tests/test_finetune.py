@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engine import Engine, Generate
-from engine.adapter import product
+from engine.adapter import base_mark, product
 from engine.checkpoint import load_checkpoint
 from engine.errors import CheckpointError, RequestError
 
@@ -99,7 +99,11 @@ def test_ten_clips_of_a_sound_the_base_cant_make_are_learned(zorps: Path, tmp_pa
 
 @pytest.mark.usefixtures("a_second_a_step")
 def test_more_minutes_go_on_where_it_stopped_and_layers_must_fit(
-    tiny_folder: Path, zorps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_folder: Path,
+    zorps: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(finetune, "CROPS", 1)
     monkeypatch.setattr(finetune, "BATCH", 2)
@@ -108,8 +112,13 @@ def test_more_minutes_go_on_where_it_stopped_and_layers_must_fit(
     again = finetune.finetune(zorps, tiny_folder, library, minutes=0.1)
     assert again.n_steps > first > 0
     about = json.loads((library / "retake.json").read_text())
-    assert about == {"name": "library", "base": str(tiny_folder)}
     base, learned = load_checkpoint(tiny_folder), load_checkpoint(library)
+    mark = base_mark(base.unet)
+    assert about == {"name": "library", "base": str(tiny_folder), "base_mark": mark}
+    assert not caplog.records
+    (library / "retake.json").write_text(json.dumps(about | {"base_mark": "another"}))
+    load_checkpoint(library)
+    assert "another version" in caplog.text
     weights = load_file(library / "adapter/adapter.safetensors")
     name = next(key for key in weights if key.endswith("lora_A.weight")).removesuffix(
         ".lora_A.weight"

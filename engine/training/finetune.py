@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
-from engine.adapter import FOLDER, STEM, base_of
+from engine.adapter import FOLDER, STEM, base_mark, base_of
 from engine.checkpoint import find, load_checkpoint
 from engine.engine import Engine
 from engine.errors import CheckpointError, RequestError
@@ -111,6 +111,7 @@ class AdapterTrainee(Trainee):
         self.empty = engine.networks.clap.text("").numpy()
         checkpoint = load_checkpoint(base)
         self.scheduler = DDIMScheduler.from_config(dict(checkpoint.scheduler))
+        self.base_mark = base_mark(checkpoint.unet)
         self.unet = checkpoint.unet.to(self.where, memory_format=torch.channels_last).train()
         self.adapters = adapters(self.unet)
         self.average = Average(self.adapters, decay=0.99)
@@ -155,7 +156,9 @@ class AdapterTrainee(Trainee):
         }
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)
         save_file(weights, folder / FOLDER / f"{STEM}.safetensors")
-        about = {"name": folder.resolve().name, "base": _named(base)}
+        about = {
+            "name": folder.resolve().name, "base": _named(base), "base_mark": self.base_mark
+        }  # fmt: skip
         (folder / "retake.json").write_text(json.dumps(about, indent=2) + "\n")
 
 
