@@ -83,22 +83,40 @@ def frequent_words(n_words: int) -> list[str]:
 
 
 def domain_words(
-    words: Sequence[str], captions: Sequence[str], n_words: int = DOMAIN_WORDS, seed: int = 0
+    words: Sequence[str], captions: Sequence[str], n_words: int = DOMAIN_WORDS
 ) -> list[str]:
     """Those of `words` that lie nearest to some caption in the teacher's space, nearest first.
 
     People ask for sounds in words that no caption has ("canine", "paramedics"): those near to the
     captions are worth teaching, the other half of English isn't.
     """
+    return [words[i] for i in nearest(teach(words), captions, n_words)]
+
+
+def nearest(
+    places: NDArray[np.float16], captions: Sequence[str], n: int, seed: int = 0
+) -> NDArray[np.intp]:
+    """Which `n` of the teacher's embeddings, shape = (n_texts, 384), lie nearest to one of some
+    short captions, nearest first."""
     rng = np.random.default_rng(seed)
     short = sorted(c for c in set(captions) if len(c.split()) <= 5)
     some = [short[i] for i in rng.permutation(len(short))[:DOMAIN_CAPTIONS]]
-    nearness = _nearness(teach(words), teach(some))
-    return [words[i] for i in np.argsort(-nearness)[:n_words]]
+    return np.argsort(-_nearness(places, teach(some)))[:n]
+
+
+def defined_words(words: Sequence[str], n_sure: int) -> list[str]:
+    """The first `n_sure` of `words`, and those of the others that WordNet knows, where it is
+    installed: rare words that mean something, without names."""
+    found = wordnet.folder()
+    if found is None:
+        return list(words[:n_sure])
+    dictionary = wordnet.WordNet(found)
+    return [*words[:n_sure], *(w for w in words[n_sure:] if dictionary.definitions(w))]
 
 
 def meanings(words: Sequence[str], anchors: Sequence[str]) -> NDArray[np.float16]:
-    """The teacher's embeddings of words, each with that of its definition, shape = (n_words, 384).
+    """The teacher's embeddings of words, each with that of its definition, shape = (n_words, 384),
+    L2-normalised.
 
     A word counts half, and half that one of its definitions that lies nearest to one of `anchors`.
     A word that WordNet doesn't know stays alone; so do all where WordNet is not installed.
@@ -114,12 +132,14 @@ def meanings(words: Sequence[str], anchors: Sequence[str]) -> NDArray[np.float16
         return taught
     dictionary = wordnet.WordNet(found)
     defined = [dictionary.definitions(word) for word in words]
-    rows = np.repeat(np.arange(len(words)), [len(senses) for senses in defined])
-    senses = teach([sense for some in defined for sense in some])
+    unique = list(dict.fromkeys(sense for some in defined for sense in some))
+    senses, row_of = teach(unique), {sense: row for row, sense in enumerate(unique)}
     near = _nearness(senses, teach(anchors))
-    for row in np.unique(rows):
-        of_word = np.flatnonzero(rows == row)
-        taught[row] = (taught[row] + senses[of_word[np.argmax(near[of_word])]]) / 2
+    for place, some in zip(taught, defined, strict=True):
+        if some:
+            best = max((row_of[sense] for sense in some), key=near.__getitem__)
+            both = place.astype(np.float32) + senses[best]
+            place[:] = both / np.linalg.norm(both)
     return taught
 
 

@@ -26,15 +26,19 @@ from engine.training.loop import (
     set_rate,
     warm_then_decay,
 )
-from engine.training.text import domain_words, frequent_words, meanings, teach
+from engine.training.text import defined_words, frequent_words, meanings, nearest, teach
 
 #: Captions of more words name more than one sound.
 ANCHOR_WORDS, ANCHORS = 5, 8000
 LESSONS, CAPTIONS = 256, 96
 #: Words are a lesson's text seven times of ten; the rest are phrases and captions.
 WORDS_SHARE = 0.7
-#: English as it is written, and the part of it that is about sounds.
-FREQUENT_WORDS, DOMAIN_WORDS = 100_000, 24_000
+#: English as it is written, the rarer words that count if they are defined, and the part of all
+#: that is about sounds.
+FREQUENT_WORDS, RARE_WORDS, DOMAIN_WORDS = 100_000, 320_000, 28_000
+#: Words nearer to the captions are drawn more often: a place in their order is a random number
+#: between 0 and 1 to this power.
+NEAR_POWER = 1.5
 #: Texts of a step that are padded together, the shortest ones first: words with words.
 PADDED_TOGETHER = 64
 #: How sharply the teacher tells likenesses apart.
@@ -78,8 +82,7 @@ class WordsTrainee(Trainee):
         self.lessons = _lessons(corpus, folder)
         self.before, self.model = clap.averaged(), clap.averaged().train()
         anchors = _anchors(corpus)
-        self.anchors = torch.cat([self._places(anchors[i : i + 256]) for i in _starts(anchors)])
-        self.anchor_lessons = torch.from_numpy(teach(anchors).astype(np.float32)).to(self.where)
+        self.wanted = self._wanted(anchors)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(name.startswith("text_"))
         learned = [p for p in self.model.parameters() if p.requires_grad]
@@ -94,14 +97,22 @@ class WordsTrainee(Trainee):
         self.descend(lesson + stay, self.model, self.optimizer)
         return {"lesson": lesson.item(), "stay": stay.item()}
 
+    @torch.no_grad()
+    def _wanted(self, anchors: list[str]) -> Tensor:
+        """Where the teacher would put the lessons' texts, shape = (n_texts, width)."""
+        places = torch.cat([self._places(anchors[i : i + 256]) for i in _starts(anchors)])
+        taught = torch.from_numpy(teach(anchors).astype(np.float32)).to(self.where)
+        parts = []
+        for start in _starts(self.lessons.texts):
+            lessons = self.lessons.embeddings[start : start + 256].astype(np.float32)
+            likeness = TEACHER_SCALE * torch.from_numpy(lessons).to(self.where) @ taught.T
+            parts.append(likeness.softmax(1) @ places)
+        return torch.cat(parts)
+
     def _lesson(self, rng: np.random.Generator) -> Tensor:
         """Mean distance of texts from where the teacher would put them, 1 - cosine."""
-        chosen = self.lessons.draw(rng, LESSONS, WORDS_SHARE)
-        teacher = torch.from_numpy(self.lessons.embeddings[chosen].astype(np.float32))
-        likeness = TEACHER_SCALE * teacher.to(self.where) @ self.anchor_lessons.T
-        return self._distance(
-            [self.lessons.texts[i] for i in chosen], likeness.softmax(1) @ self.anchors
-        )
+        chosen = self.lessons.draw(rng, LESSONS, WORDS_SHARE, NEAR_POWER)
+        return self._distance([self.lessons.texts[i] for i in chosen], self.wanted[chosen])
 
     def _stay(self, rng: np.random.Generator) -> Tensor:
         """Mean distance of captions, half of them in sentences, and of the empty text, which guides
@@ -133,8 +144,10 @@ def _lessons(corpus: Corpus, folder: Path) -> Lessons:
     """More words than CLAP was taught, and phrases of them, kept in `folder`."""
     if not Lessons.are_in(folder):
         captions = [c for _, entry in corpus.clips for c in entry.captions]
-        words = domain_words(frequent_words(FREQUENT_WORDS), sorted(set(captions)), DOMAIN_WORDS)
-        Lessons.make(words, captions, folder, meanings(words, _anchors(corpus)))
+        words = defined_words(frequent_words(RARE_WORDS), FREQUENT_WORDS)
+        places = meanings(words, _anchors(corpus))
+        chosen = nearest(places, captions, DOMAIN_WORDS)
+        Lessons.make([words[i] for i in chosen], captions, folder, places[chosen])
     return Lessons.read(folder)
 
 
