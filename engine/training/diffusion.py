@@ -1,9 +1,8 @@
 """Training of the latent diffusion UNet.
 
-Conditioned on CLAP embeddings as class labels: mostly the audio embedding of the clip itself
-(AudioLDM, section 3.2), for a share of the examples the embedding of one of its captions, which
-closes the gap between the two towers, and for a tenth the embedding of the empty text, for
-classifier-free guidance.
+Conditioned on CLAP embeddings as class labels: the audio embedding of the clip itself (AudioLDM,
+section 3.2), for six examples of ten the embedding of one of its captions, which is what the model
+will be asked with, and for a tenth the embedding of the empty text, for classifier-free guidance.
 
 Latents and embeddings are computed once (`prepare`), with random crops, gains and mixtures of two
 clips.
@@ -51,7 +50,7 @@ SHARD_ITEMS = 2000
 CAPTIONS_KEPT = 4
 BATCH = 48
 LEARNING_RATE = 6e-4
-DROPPED, FROM_TEXT = 0.1, 0.4
+DROPPED, FROM_TEXT = 0.1, 0.6
 
 UNET: dict[str, Any] = {
     "sample_size": 64,
