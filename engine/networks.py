@@ -19,6 +19,7 @@ from engine.device import Placement
 from engine.edits import Edit
 from engine.exploring import take_noise
 from engine.guess import Mel, MelGrid
+from engine.harmonics import Joined
 from engine.inversion import denoise_preserving
 from engine.laion import LaionClap
 from engine.latents import Vae
@@ -27,7 +28,7 @@ from engine.mel import LogMel
 from engine.schedule import Solver, make_solver
 from engine.timeline import Timeline, guided
 from engine.voices import prepared_vocoder
-from engine.windows import OnWindow, fitted_window, in_windows
+from engine.windows import OnWindow, fitted_window, in_windows, window_starts
 
 Wave = npt.NDArray[np.float32]
 MelChange = Callable[[Mel], Mel]
@@ -240,15 +241,18 @@ class Networks:
     def voice(self, mel: Tensor, on_window: OnWindow | None = None) -> Wave:
         """Waveform, shape = (n_frames * hop,), of a log-mel, shape = (n_frames, n_mels)."""
 
+        window = max(self.geometry.window_frames, 2 * VOCODER_OVERLAP_FRAMES)
+        window = fitted_window(len(mel), window, VOCODER_OVERLAP_FRAMES)
+        joined = Joined(window_starts(len(mel), window, VOCODER_OVERLAP_FRAMES))
+
         def network(frames: Tensor) -> Tensor:
-            wave: Tensor = self._vocoder(frames.to(self._device))
+            wave: Tensor = self._vocoder(frames.to(self._device), joined)
             return wave.float().cpu()
 
-        window = max(self.geometry.window_frames, 2 * VOCODER_OVERLAP_FRAMES)
         wave = in_windows(
             network,
             mel[None],
-            window=fitted_window(len(mel), window, VOCODER_OVERLAP_FRAMES),
+            window=window,
             overlap=VOCODER_OVERLAP_FRAMES,
             discard=VOCODER_DISCARD_FRAMES,
             ratio=self.geometry.hop_samples,

@@ -11,14 +11,18 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from engine.errors import CheckpointError
+from engine.harmonics import N_PITCHES, HarmonicSource, Join, read_pitch
 from engine.mel import LogMel
 from engine.weights import build, fill, read_json, read_weights, refuse
+
+#: Where the source's gains begin in training.
+QUIET_LOG_GAIN = -2.0
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,28 @@ class IstftVocoderConfig:
     kernel: int = 7
     #: Channels of noise beside the mel: what rustles in a smooth mel.
     noise_channels: int = 0
-    #: Steps of `MelMatch` after the network; training leaves them out.
+    #: Whether the network names pitches and draws on a `HarmonicSource`.
+    harmonic: bool = False
+    #: Steps of `MelMatch` after the network; training has its own number of them.
     mel_steps: int = 0
 
     @property
     def upsample_rates(self) -> tuple[int, ...]:
         """Samples a mel frame, in the form diffusers' pipeline multiplies."""
         return (self.hop_length,)
+
+
+class Parts(NamedTuple):
+    """What the network says of a mel's frames; the last two are None without a source.
+
+    Log-magnitude and phase are of shape = (n_batch, n_frames, n_fft // 2 + 1), the source's log
+    gains (n_batch, n_frames, n_mels), the logits of its pitch (n_batch, n_frames, N_PITCHES + 1).
+    """
+
+    log_magnitude: Tensor
+    phase: Tensor
+    log_gain: Tensor | None
+    pitch: Tensor | None
 
 
 class ConvNeXtBlock(nn.Module):
@@ -79,31 +98,44 @@ class IstftVocoder(nn.Module):
         self.last_norm = nn.LayerNorm(c.width)
         self.head = nn.Linear(c.width, c.n_fft + 2)
         self.register_buffer("window", torch.hann_window(c.n_fft), persistent=False)
-        self.match = MelMatch(LogMel(c.sampling_rate, c.hop_length, c.model_in_dim))
+        front = LogMel(c.sampling_rate, c.hop_length, c.model_in_dim)
+        self.match = MelMatch(front)
+        if c.harmonic:
+            self.source = HarmonicSource(c.n_fft, c.hop_length, front)
+            self.source_head = nn.Linear(c.width, c.model_in_dim + N_PITCHES + 1)
+            nn.init.zeros_(self.source_head.weight)
+            nn.init.constant_(self.source_head.bias, QUIET_LOG_GAIN)
 
-    def forward(self, mel: Tensor) -> Tensor:
+    def forward(self, mel: Tensor, join: Join | None = None) -> Tensor:
         """Waveform of a log-mel.
 
         Parameters
         ----------
         mel : Tensor, shape = (n_batch, n_frames, n_mels)
+        join : callable, optional
+            As in `HarmonicSource`; heard by networks that have one.
 
         Returns
         -------
         wave : Tensor, shape = (n_batch, n_frames * hop)
         """
-        wave = self.to_wave(*self.spectrum(mel))
+        wave = self.to_wave(self.parts(mel), mel, join)
         return self.match(wave, mel, self.config.mel_steps)
 
-    def spectrum(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-magnitude and phase, both of shape = (n_batch, n_frames, n_fft // 2 + 1)."""
+    def parts(self, mel: Tensor) -> Parts:
+        """What the network says of a log-mel, shape = (n_batch, n_frames, n_mels)."""
         inputs = torch.cat(((mel + 5.0) / 5.0, self._noise(mel)), dim=2)
         x = self.embed(inputs.transpose(1, 2)).transpose(1, 2)
         x = self.first_norm(x)
         for block in self.blocks:
             x = block(x)
-        log_magnitude, phase = self.head(self.last_norm(x)).float().chunk(2, dim=-1)
-        return log_magnitude.clamp(max=7.0), phase
+        x = self.last_norm(x)
+        log_magnitude, phase = self.head(x).float().chunk(2, dim=-1)
+        if not self.config.harmonic:
+            return Parts(log_magnitude.clamp(max=7.0), phase, None, None)
+        said = self.source_head(x).float()
+        log_gain, pitch = said.split((self.config.model_in_dim, N_PITCHES + 1), dim=-1)
+        return Parts(log_magnitude.clamp(max=7.0), phase, log_gain.clamp(max=3.0), pitch)
 
     def _noise(self, mel: Tensor) -> Tensor:
         """Noise beside a mel: new noise in training, else the same for the same length."""
@@ -112,9 +144,12 @@ class IstftVocoder(nn.Module):
         noise = torch.randn(1, n_frames, n_channels, generator=generator)
         return noise.to(mel).expand(len(mel), -1, -1)
 
-    def to_wave(self, log_magnitude: Tensor, phase: Tensor) -> Tensor:
+    def to_wave(self, parts: Parts, mel: Tensor, join: Join | None = None) -> Tensor:
         """Overlap-add of windowed frames; frame k is centred on sample k * hop + hop / 2."""
-        spectrum = torch.polar(log_magnitude.exp(), phase)  # (n_batch, n_frames, n_bins)
+        spectrum = torch.polar(parts.log_magnitude.exp(), parts.phase)
+        if parts.log_gain is not None and parts.pitch is not None:
+            hz = read_pitch(parts.pitch.detach())
+            spectrum = spectrum + self.source(hz, mel, parts.log_gain, join)
         return inverse_stft(spectrum, self.window, self.config.hop_length)
 
     def save(self, folder: Path) -> None:
@@ -198,8 +233,9 @@ class HifiGanVocoder(nn.Module):
         for rate in self.config.upsample_rates:
             self.hop *= rate
 
-    def forward(self, mel: Tensor) -> Tensor:
-        """Waveform (n_batch, n_frames * hop) of a log-mel (n_batch, n_frames, n_mels)."""
+    def forward(self, mel: Tensor, join: Join | None = None) -> Tensor:
+        """Waveform (n_batch, n_frames * hop) of a log-mel (n_batch, n_frames, n_mels); it has no
+        pulses to join."""
         wave = self.network(mel)
         length = mel.shape[1] * self.hop
         return nn.functional.pad(wave[:, :length], (0, max(0, length - wave.shape[1])))

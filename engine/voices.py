@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.device import Placement
+from engine.harmonics import Join
 from engine.hifigan import FastHifiGan
 from engine.lean import linear_layer
 from engine.packed import can_pack
@@ -42,9 +43,9 @@ class FastIstft(nn.Module):
         head = network.head
         network.head = linear_layer(head.weight, head.bias, torch.float32)  # type: ignore[assignment]
 
-    def forward(self, mel: Tensor) -> Tensor:
+    def forward(self, mel: Tensor, join: Join | None = None) -> Tensor:
         """Waveform (n_batch, n_frames * hop) of a log-mel (n_batch, n_frames, n_mels)."""
-        wave: Tensor = self._network(mel)
+        wave: Tensor = self._network(mel, join)
         return wave
 
 

@@ -16,6 +16,7 @@ from engine.vocoder import (
     IstftVocoder,
     IstftVocoderConfig,
     MelMatch,
+    Parts,
     load_vocoder,
 )
 
@@ -37,7 +38,8 @@ def test_inverse_of_a_spectrum_is_the_wave_it_came_from() -> None:
     padded = torch.nn.functional.pad(wave, (side, side))
     frames = padded.unfold(1, config.n_fft, config.hop_length) * torch.hann_window(config.n_fft)
     spectrum = torch.fft.rfft(frames)
-    back = IstftVocoder(config).to_wave(spectrum.abs().clamp(min=1e-9).log(), spectrum.angle())
+    parts = Parts(spectrum.abs().clamp(min=1e-9).log(), spectrum.angle(), None, None)
+    back = IstftVocoder(config).to_wave(parts, torch.zeros(1, 100, 64))
     assert back.shape == wave.shape
     assert float((back - wave).abs().max()) < 1e-4
 

@@ -49,18 +49,18 @@ class MelLoss(nn.Module):
         return torch.stack(losses).mean()
 
 
-def autocorrelation(wave: Tensor) -> Tensor:
-    """Of frames of 40 ms every 10 ms, the normalised correlation with what comes `PERIODS` later,
-    shape = (n_batch, n_frames, n_lags); silence has none."""
+def autocorrelation(wave: Tensor, periods: tuple[int, int] = PERIODS) -> Tensor:
+    """Of frames of 40 ms every 10 ms, the normalised correlation with what comes some samples, a
+    range of `periods`, later, shape = (n_batch, n_frames, n_lags); silence has none."""
     frames = wave.unfold(1, 2 * FRAME, FRAME // 4)  # a frame and what comes after it
     n_fft = 4 * FRAME
     head = torch.fft.rfft(frames[..., :FRAME], n_fft)
     products = torch.fft.irfft(torch.fft.rfft(frames, n_fft) * head.conj(), n_fft)
     energy = nn.functional.pad(frames.square().cumsum(-1), (1, 0))
-    lags = torch.arange(*PERIODS, device=wave.device)
+    lags = torch.arange(*periods, device=wave.device)
     later = energy[..., lags + FRAME] - energy[..., lags]
     both = (energy[..., FRAME : FRAME + 1] * later).clamp(min=1e-8).sqrt()
-    return products[..., PERIODS[0] : PERIODS[1]] / (both + 1e-4)
+    return products[..., periods[0] : periods[1]] / (both + 1e-4)
 
 
 def periodicity_distance(made: Tensor, real: Tensor) -> Tensor:

@@ -44,9 +44,7 @@ def start(checkpoint: str | Path, out: Path, seed: int = 0) -> None:
     trainees = {
         "clap": _clap(found, corpus, out / "clap"),
         "vae": _begin(vae := VaeTrainee(corpus), vae.vae, found.vae.state_dict()),
-        "vocoder": _begin(
-            vocoder := VocoderTrainee(corpus), vocoder.vocoder, found.vocoder.state_dict()
-        ),
+        "vocoder": _vocoder(found, corpus),
         "diffusion": _begin(unet := DiffusionTrainee(None), unet.unet, found.unet.state_dict()),
     }
     unet.made_by = {part: mark(trainees[part].average.weights) for part in ("vae", "clap")}
@@ -59,6 +57,13 @@ def _begin(trainee: Trainee, network: nn.Module, weights: dict[str, Tensor]) -> 
     network.load_state_dict(weights)
     trainee.average = Average(network, trainee.average.decay)
     return trainee
+
+
+def _vocoder(found: Checkpoint, corpus: Corpus) -> Trainee:
+    """One without a harmonic source gets a new one."""
+    trainee = VocoderTrainee(corpus)
+    weights = trainee.vocoder.state_dict() | found.vocoder.state_dict()
+    return _begin(trainee, trainee.vocoder, weights)
 
 
 def _clap(found: Checkpoint, corpus: Corpus, run: Path) -> Trainee:

@@ -16,9 +16,9 @@ SPEECH_HZ, ALL_HZ = (60.0, 400.0), (80.0, 1800.0)
 MOST_HARMONICS, HIGHEST_HZ = 60, 7600.0
 
 
-def tone(n_samples: int, rng: np.random.Generator) -> Wave:
+def tone(n_samples: int, rng: np.random.Generator) -> tuple[Wave, NDArray[np.float64]]:
     """A tone at some level near -20 dBFS: steady, gliding or with vibrato, coloured at random, held
-    or struck, with some noise. Of 16 kHz, shape = (n_samples,)."""
+    or struck, with some noise; and its pitch in Hz. Of 16 kHz, both of shape = (n_samples,)."""
     seconds = np.arange(n_samples) / RATE
     pitch_hz = np.exp(rng.uniform(*np.log(SPEECH_HZ if rng.random() < 0.5 else ALL_HZ)))
     glide = rng.choice((0.0, 0.0, rng.uniform(-0.5, 0.5)))  # octaves a second, nearly
@@ -30,7 +30,7 @@ def tone(n_samples: int, rng: np.random.Generator) -> Wave:
         wave *= _struck(n_samples, rng)
     noise_db = rng.uniform(-80, -35)
     wave += rng.standard_normal(n_samples) * 10 ** (noise_db / 20)
-    return wave.astype(np.float32)
+    return wave.astype(np.float32), hz
 
 
 def _harmonics(hz: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ from engine.training.loop import (
     to_tensor,
     warm_then_decay,
 )
+from engine.training.pitch import heard_pitch, pitch_loss
 from engine.training.spectral import (
     Discriminators,
     MelLoss,
@@ -38,7 +39,7 @@ CROP_SAMPLES = 10240
 #: Of a batch: crops whose mels have gone through the VAE, crops whose mels have not, and tones.
 CODED, PLAIN, TONES = 5, 4, 5
 LEARNING_RATE = 8e-4
-MEL_WEIGHT, PERIODICITY_WEIGHT = 2.0, 2.0
+MEL_WEIGHT, PERIODICITY_WEIGHT, PITCH_WEIGHT = 2.0, 2.0, 0.2
 NOISE_CHANNELS = 4
 #: Steps of mel matching in training, and at run time, where each costs 2 ms a second of sound on
 #: one core. More of them bring the mels of recordings nearer (benchmarks/quality, reconstruction),
@@ -66,7 +67,9 @@ class VocoderTrainee(Trainee):
     ) -> None:
         self.corpus, self.adversarial_from, self.where = corpus, adversarial_from, device()
         self.vae = vae and vae.to(self.where, memory_format=torch.channels_last).eval()
-        self.vocoder = IstftVocoder(IstftVocoderConfig(noise_channels=NOISE_CHANNELS))
+        self.vocoder = IstftVocoder(
+            IstftVocoderConfig(noise_channels=NOISE_CHANNELS, harmonic=True)
+        )
         self.vocoder.to(self.where).train()
         self.judges = Discriminators().to(self.where)
         self.average = Average(self.vocoder)
@@ -78,17 +81,19 @@ class VocoderTrainee(Trainee):
     def step(self, rng: np.random.Generator, done: float) -> Losses:
         """One step on a fresh batch of crops."""
         set_rate(self.optimizer, LEARNING_RATE * warm_then_decay(done, self.n_steps))
-        real = self._batch(rng)
+        real, hz = self._batch(rng)
         mels = self._mels(real)
         with autocast(self.where):
-            log_magnitude, phase = self.vocoder.spectrum(mels)
-        made = self.vocoder.to_wave(log_magnitude.float(), phase.float())
+            parts = self.vocoder.parts(mels)
+        made = self.vocoder.to_wave(parts, mels)
         made = self.vocoder.match(made, mels, TRAINED_MEL_STEPS)
         distance, mel = multi_resolution_distance(made, real), self.mel_loss(made, real)
-        periodicity = periodicity_distance(made[CODED:], real[CODED:])
-        loss = distance + MEL_WEIGHT * mel + PERIODICITY_WEIGHT * periodicity
+        periodicity = periodicity_distance(made, real)
+        pitch = pitch_loss(parts.pitch, hz)
+        loss = distance + MEL_WEIGHT * mel + PERIODICITY_WEIGHT * periodicity + PITCH_WEIGHT * pitch
         losses = {
-            "distance": distance.item(), "mel": mel.item(), "periodicity": periodicity.item()
+            "distance": distance.item(), "mel": mel.item(),
+            "periodicity": periodicity.item(), "pitch": pitch.item(),
         }  # fmt: skip
         if done >= self.adversarial_from:
             losses["judge"] = self._judge_step(real, made.detach())
@@ -110,17 +115,22 @@ class VocoderTrainee(Trainee):
             mels = torch.cat((coded[:, 0].float(), mels[CODED:]))
         return mels
 
-    def _batch(self, rng: np.random.Generator) -> Tensor:
-        waves = []
+    def _batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Waves, and the pitches of their mel frames: of tones known, of clips heard."""
+        waves, n_frames = [], CROP_SAMPLES // self.front.hop
         for index in self.corpus.draw(rng, CODED + PLAIN):
             wave = self.corpus.crop(index, CROP_SAMPLES, rng)
             if rng.random() < 0.25:
                 wave = wave + self.corpus.crop(int(self.corpus.draw(rng, 1)[0]), CROP_SAMPLES, rng)
             waves.append(wave)
-        waves += [tone(CROP_SAMPLES, rng) for _ in range(TONES)]
+        tones, pitches = zip(*(tone(CROP_SAMPLES, rng) for _ in range(TONES)), strict=True)
+        waves += tones
         gains = 10 ** (rng.uniform(-18, 6, len(waves)) / 20)
         pairs = zip(waves, gains, strict=True)
-        return to_tensor([(w * g).clip(-1, 1).astype(np.float32) for w, g in pairs], self.where)
+        real = to_tensor([(w * g).clip(-1, 1).astype(np.float32) for w, g in pairs], self.where)
+        known = to_tensor([p.astype(np.float32) for p in pitches], self.where)
+        known = known[:, self.front.hop // 2 :: self.front.hop]
+        return real, torch.cat((heard_pitch(real[: CODED + PLAIN], n_frames), known))
 
     def _judge_step(self, real: Tensor, made: Tensor) -> float:
         with autocast(self.where):
