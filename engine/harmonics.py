@@ -20,8 +20,9 @@ from engine.mel import LogMel
 
 #: Pitches a network can name, evenly spaced in logarithm, and a last class for "none".
 LOWEST_HZ, HIGHEST_HZ, N_PITCHES = 50.0, 2000.0, 96
-#: Classes on each side of the likeliest one that share in the pitch that is read.
-READ_CLASSES = 2
+#: Classes on each side of the likeliest one that share in the pitch that is read, and frames on
+#: each side that have a say in it.
+READ_CLASSES, READ_FRAMES = 2, 2
 #: Partials end below this share of the sampling rate.
 HIGHEST_SHARE = 0.49
 #: Log-mel of a partial of amplitude 1 in the middle of a band of its own, below 1 kHz.
@@ -36,14 +37,24 @@ def class_hz() -> Tensor:
 def read_pitch(logits: Tensor) -> Tensor:
     """Pitch in Hz, shape = (n_batch, n_frames), of class logits (n_batch, n_frames, N_PITCHES + 1).
 
-    The mean of the classes next to the likeliest one; a pitch is read where there is none as well.
+    The mean of the classes next to the likeliest one, steadied over neighbouring frames; a pitch is
+    read where there is none as well.
     """
-    shares = logits[..., :N_PITCHES].softmax(-1)
+    shares = _steadied(logits.softmax(-1))[..., :N_PITCHES]
     likeliest = shares.argmax(-1, keepdim=True)
     places = torch.arange(N_PITCHES, device=logits.device)
     near = shares * ((places - likeliest).abs() <= READ_CLASSES)
-    log_hz = (near * class_hz().log().to(near)).sum(-1) / near.sum(-1)
+    log_hz = (near * class_hz().log().to(near)).sum(-1) / near.sum(-1).clamp(min=1e-12)
     return log_hz.exp()
+
+
+def _steadied(shares: Tensor) -> Tensor:
+    """Means over neighbouring frames, the middle one counting most, (n_batch, n_frames, n)."""
+    weights = torch.hann_window(2 * READ_FRAMES + 3, periodic=False)[1:-1].to(shares)
+    rows = shares.transpose(1, 2).flatten(0, 1)[:, None]
+    padded = nn.functional.pad(rows, (READ_FRAMES, READ_FRAMES), mode="replicate")
+    means = nn.functional.conv1d(padded, (weights / weights.sum())[None, None])
+    return means[:, 0].unflatten(0, (len(shares), -1)).transpose(1, 2)
 
 
 #: Says where a window's pulses begin; see `Joined`.

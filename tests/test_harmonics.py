@@ -68,11 +68,13 @@ def test_low_partials_are_about_as_loud_as_the_mel_asks(hz: float) -> None:
 
 def test_pitch_is_read_between_the_classes() -> None:
     log_hz, wanted = class_hz().log(), torch.tensor([61.0, 110.0, 233.0, 1234.0])
-    logits = torch.full((1, 4, N_PITCHES + 1), -9.0)
     step = float(log_hz[1] - log_hz[0])
-    logits[0, :, :N_PITCHES] = -0.5 * ((log_hz - wanted.log()[:, None]) / (0.7 * step)) ** 2
-    logits[0, :, N_PITCHES] = 20.0  # a class that is no pitch is not read
-    assert torch.allclose(read_pitch(logits)[0], wanted, rtol=2e-3)
+    logits = torch.full((4, 9, N_PITCHES + 1), 3.0)  # the last class is no pitch and is not read
+    named = -0.5 * ((log_hz - wanted.log()[:, None]) / (0.7 * step)) ** 2
+    logits[..., :N_PITCHES] = named[:, None]
+    assert torch.allclose(read_pitch(logits), wanted[:, None].expand(4, 9), rtol=2e-3)
+    logits[:, 4, :N_PITCHES] = named.roll(6, -1)  # a slip of one frame
+    assert torch.allclose(read_pitch(logits)[:, 4], wanted, rtol=1e-2)
     assert float(class_hz()[0]) == pytest.approx(LOWEST_HZ)
     assert float(class_hz()[-1]) == pytest.approx(HIGHEST_HZ)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.mel import LogMel
@@ -38,8 +39,14 @@ from engine.vocoder import IstftVocoder, IstftVocoderConfig
 CROP_SAMPLES = 10240
 #: Of a batch: crops whose mels have gone through the VAE, crops whose mels have not, and tones.
 CODED, PLAIN, TONES = 5, 4, 5
+#: Of the crops, the share that are voices, and the kinds of such clips.
+VOICES_SHARE = 0.35
+VOICES = {
+    "man speaking", "woman speaking", "child speaking", "conversation",
+    "angry man", "angry woman", "man singing", "woman singing",
+}  # fmt: skip
 LEARNING_RATE = 8e-4
-MEL_WEIGHT, PERIODICITY_WEIGHT, PITCH_WEIGHT = 2.0, 2.0, 0.2
+MEL_WEIGHT, PERIODICITY_WEIGHT, PITCH_WEIGHT = 2.0, 2.0, 0.5
 NOISE_CHANNELS = 4
 #: Steps of mel matching in training, and at run time, where each costs 2 ms a second of sound on
 #: one core. More of them bring the mels of recordings nearer (benchmarks/quality, reconstruction),
@@ -76,6 +83,7 @@ class VocoderTrainee(Trainee):
         self.optimizer = torch.optim.AdamW(self.vocoder.parameters(), LEARNING_RATE, (0.8, 0.99))
         self.judge_optimizer = torch.optim.AdamW(self.judges.parameters(), 3e-4, (0.8, 0.99))
         self.front, self.mel_loss = LogMel().to(self.where), MelLoss().to(self.where)
+        self.voices = np.flatnonzero([not VOICES.isdisjoint(e.kinds) for _, e in corpus.clips])
         self.n_steps = 0
 
     def step(self, rng: np.random.Generator, done: float) -> Losses:
@@ -118,8 +126,8 @@ class VocoderTrainee(Trainee):
     def _batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Waves, and the pitches of their mel frames: of tones known, of clips heard."""
         waves, n_frames = [], CROP_SAMPLES // self.front.hop
-        for index in self.corpus.draw(rng, CODED + PLAIN):
-            wave = self.corpus.crop(index, CROP_SAMPLES, rng)
+        for index in self._clips(rng, CODED + PLAIN):
+            wave = self.corpus.crop(int(index), CROP_SAMPLES, rng)
             if rng.random() < 0.25:
                 wave = wave + self.corpus.crop(int(self.corpus.draw(rng, 1)[0]), CROP_SAMPLES, rng)
             waves.append(wave)
@@ -131,6 +139,14 @@ class VocoderTrainee(Trainee):
         known = to_tensor([p.astype(np.float32) for p in pitches], self.where)
         known = known[:, self.front.hop // 2 :: self.front.hop]
         return real, torch.cat((heard_pitch(real[: CODED + PLAIN], n_frames), known))
+
+    def _clips(self, rng: np.random.Generator, n: int) -> NDArray[np.int64]:
+        """Indices of `n` clips, some of them voices where the corpus has any."""
+        chosen = self.corpus.draw(rng, n)
+        if len(self.voices):
+            some = rng.random(n) < VOICES_SHARE
+            chosen[some] = rng.choice(self.voices, some.sum())
+        return chosen
 
     def _judge_step(self, real: Tensor, made: Tensor) -> float:
         with autocast(self.where):
