@@ -42,7 +42,7 @@ class IstftVocoderConfig:
     noise_channels: int = 0
     #: Whether the network names pitches and draws on a `HarmonicSource`.
     harmonic: bool = False
-    #: Steps of `MelMatch` after the network; training has its own number of them.
+    #: Steps of `MelMatch` after the network.
     mel_steps: int = 0
 
     @property

@@ -46,12 +46,12 @@ VOICES = {
     "angry man", "angry woman", "man singing", "woman singing",
 }  # fmt: skip
 LEARNING_RATE = 8e-4
-MEL_WEIGHT, PERIODICITY_WEIGHT, PITCH_WEIGHT = 2.0, 2.0, 0.5
+MEL_WEIGHT, PERIODICITY_WEIGHT, PITCH_WEIGHT = 2.0, 1.0, 0.5
 NOISE_CHANNELS = 4
-#: Steps of mel matching in training, and at run time, where each costs 2 ms a second of sound on
+#: Steps of mel matching, in training and at run time, where each costs 2 ms a second of sound on
 #: one core. More of them bring the mels of recordings nearer (benchmarks/quality, reconstruction),
-#: but blur the attacks that come out of the VAE.
-TRAINED_MEL_STEPS, MEL_STEPS = 4, 6
+#: but blur the attacks and the harmonics that come out of the VAE.
+MEL_STEPS = 6
 
 
 class VocoderTrainee(Trainee):
@@ -94,7 +94,7 @@ class VocoderTrainee(Trainee):
         with autocast(self.where):
             parts = self.vocoder.parts(mels)
         made = self.vocoder.to_wave(parts, mels)
-        made = self.vocoder.match(made, mels, TRAINED_MEL_STEPS)
+        made = self.vocoder.match(made, mels, MEL_STEPS)
         distance, mel = multi_resolution_distance(made, real), self.mel_loss(made, real)
         periodicity = periodicity_distance(made, real)
         pitch = pitch_loss(parts.pitch, hz)
