@@ -58,15 +58,6 @@ def test_inflected_forms_are_those_of_the_plain_one(dictionary: Path) -> None:
     assert words.definitions("spectrogram") == []
 
 
-def test_rare_words_count_where_they_are_defined(
-    dictionary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    words = ["the", "berlin", "ganders", "smith"]
-    assert text.defined_words(words, 2) == ["the", "berlin", "ganders"]
-    monkeypatch.setenv(wordnet.VARIABLE, str(dictionary / "elsewhere"))
-    assert text.defined_words(words, 2) == ["the", "berlin"]
-
-
 def test_the_folder_is_the_one_that_is_named_or_nothing(
     dictionary: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,7 +41,6 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Corpus:
     for name in ("BATCH", "TEACHER_BATCH"):
         monkeypatch.setattr(clap, name, 8)
     monkeypatch.setattr(words, "FREQUENT_WORDS", 600)
-    monkeypatch.setattr(words, "RARE_WORDS", 700)
     monkeypatch.setattr(words, "DOMAIN_WORDS", 100)
     monkeypatch.setattr(words, "CAPTIONS", 8)
     monkeypatch.setattr(words, "warm_then_decay", lambda done, step: 1.0)
@@ -59,19 +58,6 @@ def test_frequent_words_are_words() -> None:
 def test_domain_words_are_the_nearest_to_the_captions() -> None:
     found = text.domain_words(["thunder", "mortgage", "canine", "senate"], CAPTIONS, 2)
     assert set(found) == {"thunder", "canine"}
-
-
-def test_near_words_are_drawn_more_often() -> None:
-    lessons = clap.Lessons(["x"] * 300, np.zeros((300, 1), np.float16), n_words=200)
-    evenly = lessons.draw(np.random.default_rng(0), 4000, 0.5)
-    near = lessons.draw(np.random.default_rng(0), 4000, 0.5, power=2.0)
-    for drawn in (evenly, near):
-        assert len(drawn) == 4000
-        assert drawn.min() >= 0
-        assert drawn[:2000].max() < 200 <= drawn[2000:].min()
-        assert drawn.max() < 300
-    assert np.mean(evenly[:2000] < 50) == pytest.approx(0.25, abs=0.04)
-    assert np.mean(near[:2000] < 50) == pytest.approx(0.5, abs=0.04)
 
 
 @pytest.mark.usefixtures("a_second_a_step")

@@ -287,13 +287,10 @@ class Lessons:
     embeddings: NDArray[np.float16]
     n_words: int
 
-    def draw(
-        self, rng: np.random.Generator, n: int, words_share: float = 0.5, power: float = 1.0
-    ) -> NDArray[np.int64]:
-        """Indices of `n` texts, `words_share` of them single words; with a `power` above 1 the
-        first words more often than the last."""
+    def draw(self, rng: np.random.Generator, n: int, words_share: float = 0.5) -> NDArray[np.int64]:
+        """Indices of `n` texts, `words_share` of them single words."""
         n_words = round(words_share * n)
-        words = (self.n_words * rng.random(n_words) ** power).astype(np.int64)
+        words = rng.integers(self.n_words, size=n_words)
         return np.concatenate(
             (words, rng.integers(self.n_words, len(self.texts), size=n - n_words))
         )

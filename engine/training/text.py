@@ -83,40 +83,22 @@ def frequent_words(n_words: int) -> list[str]:
 
 
 def domain_words(
-    words: Sequence[str], captions: Sequence[str], n_words: int = DOMAIN_WORDS
+    words: Sequence[str], captions: Sequence[str], n_words: int = DOMAIN_WORDS, seed: int = 0
 ) -> list[str]:
     """Those of `words` that lie nearest to some caption in the teacher's space, nearest first.
 
     People ask for sounds in words that no caption has ("canine", "paramedics"): those near to the
     captions are worth teaching, the other half of English isn't.
     """
-    return [words[i] for i in nearest(teach(words), captions, n_words)]
-
-
-def nearest(
-    places: NDArray[np.float16], captions: Sequence[str], n: int, seed: int = 0
-) -> NDArray[np.intp]:
-    """Which `n` of the teacher's embeddings, shape = (n_texts, 384), lie nearest to one of some
-    short captions, nearest first."""
     rng = np.random.default_rng(seed)
     short = sorted(c for c in set(captions) if len(c.split()) <= 5)
     some = [short[i] for i in rng.permutation(len(short))[:DOMAIN_CAPTIONS]]
-    return np.argsort(-_nearness(places, teach(some)))[:n]
-
-
-def defined_words(words: Sequence[str], n_sure: int) -> list[str]:
-    """The first `n_sure` of `words`, and those of the others that WordNet knows, where it is
-    installed: rare words that mean something, without names."""
-    found = wordnet.folder()
-    if found is None:
-        return list(words[:n_sure])
-    dictionary = wordnet.WordNet(found)
-    return [*words[:n_sure], *(w for w in words[n_sure:] if dictionary.definitions(w))]
+    nearness = _nearness(teach(words), teach(some))
+    return [words[i] for i in np.argsort(-nearness)[:n_words]]
 
 
 def meanings(words: Sequence[str], anchors: Sequence[str]) -> NDArray[np.float16]:
-    """The teacher's embeddings of words, each with that of its definition, shape = (n_words, 384),
-    L2-normalised.
+    """The teacher's embeddings of words, each with that of its definition, shape = (n_words, 384).
 
     A word counts half, and half that one of its definitions that lies nearest to one of `anchors`.
     A word that WordNet doesn't know stays alone; so do all where WordNet is not installed.
@@ -138,8 +120,7 @@ def meanings(words: Sequence[str], anchors: Sequence[str]) -> NDArray[np.float16
     for place, some in zip(taught, defined, strict=True):
         if some:
             best = max((row_of[sense] for sense in some), key=near.__getitem__)
-            both = place.astype(np.float32) + senses[best]
-            place[:] = both / np.linalg.norm(both)
+            place[:] = (place + senses[best]) / 2
     return taught
 
 

@@ -26,19 +26,15 @@ from engine.training.loop import (
     set_rate,
     warm_then_decay,
 )
-from engine.training.text import defined_words, frequent_words, meanings, nearest, teach
+from engine.training.text import domain_words, frequent_words, meanings, teach
 
 #: Captions of more words name more than one sound.
 ANCHOR_WORDS, ANCHORS = 5, 8000
 LESSONS, CAPTIONS = 256, 96
 #: Words are a lesson's text seven times of ten; the rest are phrases and captions.
 WORDS_SHARE = 0.7
-#: English as it is written, the rarer words that count if they are defined, and the part of all
-#: that is about sounds.
-FREQUENT_WORDS, RARE_WORDS, DOMAIN_WORDS = 100_000, 320_000, 28_000
-#: Words nearer to the captions are drawn more often: a place in their order is a random number
-#: between 0 and 1 to this power.
-NEAR_POWER = 1.5
+#: English as it is written, and the part of it that is about sounds.
+FREQUENT_WORDS, DOMAIN_WORDS = 100_000, 24_000
 #: Texts of a step that are padded together, the shortest ones first: words with words.
 PADDED_TOGETHER = 64
 #: How sharply the teacher tells likenesses apart.
@@ -111,7 +107,7 @@ class WordsTrainee(Trainee):
 
     def _lesson(self, rng: np.random.Generator) -> Tensor:
         """Mean distance of texts from where the teacher would put them, 1 - cosine."""
-        chosen = self.lessons.draw(rng, LESSONS, WORDS_SHARE, NEAR_POWER)
+        chosen = self.lessons.draw(rng, LESSONS, WORDS_SHARE)
         return self._distance([self.lessons.texts[i] for i in chosen], self.wanted[chosen])
 
     def _stay(self, rng: np.random.Generator) -> Tensor:
@@ -144,10 +140,8 @@ def _lessons(corpus: Corpus, folder: Path) -> Lessons:
     """More words than CLAP was taught, and phrases of them, kept in `folder`."""
     if not Lessons.are_in(folder):
         captions = [c for _, entry in corpus.clips for c in entry.captions]
-        words = defined_words(frequent_words(RARE_WORDS), FREQUENT_WORDS)
-        places = meanings(words, _anchors(corpus))
-        chosen = nearest(places, captions, DOMAIN_WORDS)
-        Lessons.make([words[i] for i in chosen], captions, folder, places[chosen])
+        words = domain_words(frequent_words(FREQUENT_WORDS), sorted(set(captions)), DOMAIN_WORDS)
+        Lessons.make(words, captions, folder, meanings(words, _anchors(corpus)))
     return Lessons.read(folder)
 
 
