@@ -65,12 +65,18 @@ def autocorrelation(wave: Tensor, periods: tuple[int, int] = PERIODS) -> Tensor:
 
 def periodicity_distance(made: Tensor, real: Tensor) -> Tensor:
     """How far the autocorrelation is from the real one, and its peak from the real peak, over the
-    frames where a real sound has a pitch."""
+    frames where a real sound has a pitch; and how far the peak is above the real one where it has
+    none, which buzzes."""
     ours, theirs = autocorrelation(made), autocorrelation(real)
-    peaks = theirs.amax(-1)
+    peaks, made_peaks = theirs.amax(-1), ours.amax(-1)
     has_pitch = (peaks > PITCHED).float()
-    apart = (ours - theirs).abs().mean(-1) + (ours.amax(-1) - peaks).abs()
-    return (apart * has_pitch).sum() / has_pitch.sum().clamp(min=1)
+    apart = (ours - theirs).abs().mean(-1) + (made_peaks - peaks).abs()
+    buzz = nn.functional.relu(made_peaks - peaks)
+    return _mean_where(apart, has_pitch) + _mean_where(buzz, 1 - has_pitch)
+
+
+def _mean_where(values: Tensor, counts: Tensor) -> Tensor:
+    return (values * counts).sum() / counts.sum().clamp(min=1)
 
 
 class SpectrogramDiscriminator(nn.Module):

@@ -51,7 +51,7 @@ NOISE_CHANNELS = 4
 #: Steps of mel matching, in training and at run time, where each costs 2 ms a second of sound on
 #: one core. More of them bring the mels of recordings nearer (benchmarks/quality, reconstruction),
 #: but blur the attacks and the harmonics that come out of the VAE.
-MEL_STEPS = 6
+MEL_STEPS = 7
 
 
 class VocoderTrainee(Trainee):
