@@ -227,14 +227,18 @@ def test_a_transfer_is_as_loud_as_its_source(
     strength: float,
     render: str,
 ) -> None:
+    """But where its peaks are held: drops of rain at the loudness of a hiss would stand too far
+    above it (`engine/peaks.py`)."""
     region = Sound(rate, round(seconds * rate), n_channels, kind).region()
     take = engine.edit(region, Transfer(prompt=PROMPT, strength=strength, render=render, steps=2))
+    peaks_db = db(np.abs(take.samples).max() / np.abs(region.samples).max())
     if seconds < 0.4:
-        assert db(rms(take.samples) / rms(region.samples)) == pytest.approx(0, abs=0.5)
-        return
-    meter = pyloudnorm.Meter(rate)
-    lufs = [meter.integrated_loudness(np.float64(s)) for s in (take.samples, region.samples)]
-    assert lufs[0] == pytest.approx(lufs[1], abs=0.5)
+        louder_db = db(rms(take.samples) / rms(region.samples))
+    else:
+        meter = pyloudnorm.Meter(rate)
+        lufs = [meter.integrated_loudness(np.float64(s)) for s in (take.samples, region.samples)]
+        louder_db = lufs[0] - lufs[1]
+    assert (-1.5 if peaks_db > 2.5 else -0.5) < louder_db < 0.5
 
 
 @examples(10)
