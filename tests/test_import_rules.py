@@ -41,6 +41,7 @@ FOUNDATION = {
     "weights",
     "depths",
     "device",
+    "harmonics",
     "hifigan",
     "kernels",
     "laion_file",
