@@ -8,7 +8,7 @@ import torch
 
 from engine.harmonics import N_PITCHES, class_hz, read_pitch
 from engine.training.corpus import RATE
-from engine.training.pitch import heard_pitch, pitch_loss
+from engine.training.pitch import SPREAD_CLASSES, heard_pitch, pitch_loss
 from engine.training.tones import tone
 
 N, HOP = 10240, 160
@@ -49,9 +49,11 @@ def test_gliding_tones_are_heard_where_they_are() -> None:
 def test_the_loss_is_least_where_the_pitch_is_named() -> None:
     hz = torch.tensor([[110.0, 0.0, float("nan"), 440.0]])
     named = torch.full((1, 4, N_PITCHES + 1), -5.0)
+    log_hz = class_hz().log()
+    spread = SPREAD_CLASSES * float(log_hz[1] - log_hz[0])
     for frame, pitch in ((0, 110.0), (3, 440.0)):
-        near = (class_hz().log() - np.log(pitch)).square()
-        named[0, frame, :N_PITCHES] = -near / (2 * (0.7 * 0.0388) ** 2)
+        near = (log_hz - np.log(pitch)).square()
+        named[0, frame, :N_PITCHES] = -near / (2 * spread**2)
     named[0, 1, N_PITCHES] = 9.0
     assert torch.allclose(read_pitch(named)[0, [0, 3]], torch.tensor([110.0, 440.0]), rtol=3e-3)
     mistaken = named.roll(3, -1)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.harmonics import HIGHEST_HZ, LOWEST_HZ, N_PITCHES
+from engine.training.corpus import RATE
 from engine.training.spectral import autocorrelation
 
-RATE = 16000
 #: Lags of 50 to 2000 Hz, and the first that whole samples don't tell too coarsely (640 Hz).
 LAGS, FIRST_LAG = (8, 321), 25
 #: Correlations from which on a frame surely has a pitch, and up to which it surely has none; of
